@@ -1,0 +1,577 @@
+// Package jsonx reads and writes JSON the way a proxy needs it: one pass, no
+// reflection, keys matched with their exact case, numbers and opaque values
+// kept as they were written, and no HTML escaping.
+//
+// encoding/json matches keys without case, re-sorts maps, rewrites raw
+// messages and rounds large integers through float64. Each of these changes
+// what a provider sees, so code that stands between a client and a provider
+// reads and writes through this package.
+package jsonx
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// MaxDepth bounds how deep values may nest; deeper documents are a syntax
+// error. It equals the limit of encoding/json's decoder.
+const MaxDepth = 10000
+
+// Kind is the kind of a JSON value, told by its first byte.
+type Kind byte
+
+// The kinds of JSON values. Invalid stands for the end of the input and for
+// bytes that start no value.
+const (
+	Invalid Kind = iota
+	Null
+	Bool
+	Number
+	String
+	Array
+	Object
+)
+
+func (k Kind) String() string {
+	return [...]string{"nothing", "null", "a boolean", "a number", "a string", "an array", "an object"}[k]
+}
+
+// SyntaxError reports bytes that are not JSON.
+type SyntaxError struct {
+	Offset int // where in the document, in bytes
+	Msg    string
+}
+
+func (e *SyntaxError) Error() string {
+	return fmt.Sprintf("invalid JSON at byte %d: %s", e.Offset, e.Msg)
+}
+
+// TypeError reports a value of another kind than the reader asked for.
+type TypeError struct {
+	Offset    int // where the value starts, in bytes
+	Want, Got Kind
+}
+
+func (e *TypeError) Error() string {
+	return fmt.Sprintf("expected %s, got %s", e.Want, e.Got)
+}
+
+// Decoder reads one JSON document from front to back. Its first error sticks:
+// every later call does nothing and returns a zero value, so callers check Err
+// once, at the end. A Decoder is not safe for concurrent use.
+type Decoder struct {
+	b     []byte
+	pos   int
+	depth int
+	err   error
+}
+
+// NewDecoder returns a Decoder that reads b. It keeps b and never changes it.
+func NewDecoder(b []byte) *Decoder { return &Decoder{b: b} }
+
+// Reset makes d read b from the start.
+func (d *Decoder) Reset(b []byte) { *d = Decoder{b: b} }
+
+// Err returns the first error.
+func (d *Decoder) Err() error { return d.err }
+
+// Fail records err unless an error is recorded already.
+func (d *Decoder) Fail(err error) {
+	if d.err == nil {
+		d.err = err
+	}
+}
+
+// Offset returns how many bytes have been read.
+func (d *Decoder) Offset() int { return d.pos }
+
+// End checks that nothing but white space is left and returns the first error.
+func (d *Decoder) End() error {
+	if d.err == nil {
+		if d.space(); d.pos < len(d.b) {
+			d.syntax("data after the value")
+		}
+	}
+	return d.err
+}
+
+func (d *Decoder) syntax(msg string) {
+	if d.err == nil {
+		if d.pos >= len(d.b) {
+			msg = "unexpected end"
+		}
+		d.err = &SyntaxError{Offset: d.pos, Msg: msg}
+	}
+}
+
+func (d *Decoder) space() {
+	for d.pos < len(d.b) {
+		switch d.b[d.pos] {
+		case ' ', '\t', '\r', '\n':
+			d.pos++
+		default:
+			return
+		}
+	}
+}
+
+// Kind returns the kind of the next value without reading it.
+func (d *Decoder) Kind() Kind {
+	if d.err != nil {
+		return Invalid
+	}
+	d.space()
+	if d.pos >= len(d.b) {
+		return Invalid
+	}
+	switch c := d.b[d.pos]; c {
+	case '{':
+		return Object
+	case '[':
+		return Array
+	case '"':
+		return String
+	case 't', 'f':
+		return Bool
+	case 'n':
+		return Null
+	default:
+		if c == '-' || c >= '0' && c <= '9' {
+			return Number
+		}
+		return Invalid
+	}
+}
+
+// expect positions d at the next value and reports whether it is a want. A
+// null is read and reported as false without an error: to the formats that
+// this module reads, null and absent are the same.
+func (d *Decoder) expect(want Kind) bool {
+	switch got := d.Kind(); got {
+	case want:
+		return true
+	case Null:
+		d.Skip()
+	case Invalid:
+		d.syntax("expected a value")
+	default:
+		d.Fail(&TypeError{Offset: d.pos, Want: want, Got: got})
+	}
+	return false
+}
+
+// Members iterates over the members of an object, or over none when the value
+// is null. The loop body may read the member's value; one that it leaves is
+// skipped. The key is valid until the next step.
+func (d *Decoder) Members() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		if !d.expect(Object) || !d.enter() {
+			return
+		}
+		for first := true; ; first = false {
+			d.space()
+			if d.pos < len(d.b) && d.b[d.pos] == '}' {
+				break
+			}
+			if !first && !d.punct(',') {
+				return
+			}
+			d.space()
+			if d.pos >= len(d.b) || d.b[d.pos] != '"' {
+				d.syntax("expected an object key")
+				return
+			}
+			key := d.StringBytes()
+			if d.space(); d.err != nil || !d.punct(':') {
+				return
+			}
+			d.space()
+			start := d.pos
+			if !yield(key) {
+				// Leaving the loop early leaves the object half read.
+				return
+			}
+			if d.err == nil && d.pos == start {
+				d.Skip()
+			}
+			if d.err != nil {
+				return
+			}
+		}
+		d.leave()
+	}
+}
+
+// Elements iterates over the elements of an array, or over none when the value
+// is null, and yields their indices. The loop body may read the element; one
+// that it leaves is skipped.
+func (d *Decoder) Elements() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		if !d.expect(Array) || !d.enter() {
+			return
+		}
+		for i := 0; ; i++ {
+			d.space()
+			if d.pos < len(d.b) && d.b[d.pos] == ']' {
+				break
+			}
+			if i > 0 {
+				if !d.punct(',') {
+					return
+				}
+				d.space()
+			}
+			start := d.pos
+			if !yield(i) {
+				return
+			}
+			if d.err == nil && d.pos == start {
+				d.Skip()
+			}
+			if d.err != nil {
+				return
+			}
+		}
+		d.leave()
+	}
+}
+
+func (d *Decoder) enter() bool {
+	if d.depth++; d.depth > MaxDepth {
+		d.syntax("nested too deep")
+		return false
+	}
+	d.pos++
+	return true
+}
+
+func (d *Decoder) leave() { d.depth--; d.pos++ }
+
+func (d *Decoder) punct(c byte) bool {
+	if d.pos >= len(d.b) || d.b[d.pos] != c {
+		d.syntax("expected " + strconv.QuoteRune(rune(c)))
+		return false
+	}
+	d.pos++
+	return true
+}
+
+// Raw reads the next value and returns its bytes as they stand in the
+// document. They alias the document.
+func (d *Decoder) Raw() []byte {
+	d.space()
+	start := d.pos
+	d.Skip()
+	if d.err != nil {
+		return nil
+	}
+	return d.b[start:d.pos:d.pos]
+}
+
+// Skip reads the next value, checking its syntax, and forgets it.
+func (d *Decoder) Skip() {
+	switch d.Kind() {
+	case Object:
+		for range d.Members() {
+		}
+	case Array:
+		for range d.Elements() {
+		}
+	case String:
+		d.scanString()
+	case Number:
+		d.scanNumber()
+	case Bool:
+		if d.b[d.pos] == 't' {
+			d.literal("true")
+		} else {
+			d.literal("false")
+		}
+	case Null:
+		d.literal("null")
+	default:
+		d.syntax("expected a value")
+	}
+}
+
+func (d *Decoder) literal(s string) {
+	if len(d.b)-d.pos < len(s) || string(d.b[d.pos:d.pos+len(s)]) != s {
+		d.syntax("invalid literal")
+		return
+	}
+	d.pos += len(s)
+}
+
+// Null reports whether the next value is null, and reads it if so.
+func (d *Decoder) Null() bool {
+	if d.Kind() != Null {
+		return false
+	}
+	d.Skip()
+	return d.err == nil
+}
+
+// Bool reads a boolean; null is false.
+func (d *Decoder) Bool() bool {
+	if !d.expect(Bool) {
+		return false
+	}
+	v := d.b[d.pos] == 't'
+	d.Skip()
+	return v
+}
+
+// String reads a string; null is empty.
+func (d *Decoder) String() string { return string(d.StringBytes()) }
+
+// StringBytes reads a string; null is nil. The bytes alias the document unless
+// the string holds escapes. Unpaired surrogates become U+FFFD, as in
+// encoding/json.
+func (d *Decoder) StringBytes() []byte {
+	if !d.expect(String) {
+		return nil
+	}
+	start := d.pos + 1
+	escaped := d.scanString()
+	if d.err != nil {
+		return nil
+	}
+	s := d.b[start : d.pos-1 : d.pos-1]
+	if escaped {
+		return unescape(s)
+	}
+	return s
+}
+
+// scanString reads a string literal and reports whether it holds escapes.
+func (d *Decoder) scanString() (escaped bool) {
+	d.pos++
+	for {
+		d.pos += plain(d.b[d.pos:])
+		if d.pos >= len(d.b) {
+			d.syntax("")
+			return
+		}
+		switch d.b[d.pos] {
+		case '"':
+			d.pos++
+			return
+		case '\\':
+			escaped = true
+			if !d.scanEscape() {
+				return
+			}
+		default:
+			d.syntax("control character in a string")
+			return
+		}
+	}
+}
+
+func (d *Decoder) scanEscape() bool {
+	d.pos++
+	if d.pos >= len(d.b) {
+		d.syntax("")
+		return false
+	}
+	switch d.b[d.pos] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		d.pos++
+		return true
+	case 'u':
+		for i := 1; i <= 4; i++ {
+			if d.pos+i >= len(d.b) {
+				d.pos = len(d.b)
+				d.syntax("")
+				return false
+			}
+			if unhex(d.b[d.pos+i]) < 0 {
+				d.syntax("invalid \\u escape")
+				return false
+			}
+		}
+		d.pos += 5
+		return true
+	}
+	d.syntax("invalid escape")
+	return false
+}
+
+// unescape resolves the escapes of a literal's inside, which scanString has
+// checked.
+func unescape(s []byte) []byte {
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c != '\\' {
+			n := plain(s[i:])
+			out = append(out, s[i:i+n]...)
+			i += n
+			continue
+		}
+		i += 2
+		switch c = s[i-1]; c {
+		case 'b':
+			out = append(out, '\b')
+		case 'f':
+			out = append(out, '\f')
+		case 'n':
+			out = append(out, '\n')
+		case 'r':
+			out = append(out, '\r')
+		case 't':
+			out = append(out, '\t')
+		case 'u':
+			r := hex4(s[i:])
+			i += 4
+			if utf16.IsSurrogate(r) {
+				r2 := rune(-1)
+				if i+6 <= len(s) && s[i] == '\\' && s[i+1] == 'u' {
+					r2 = utf16.DecodeRune(r, hex4(s[i+2:]))
+				}
+				if r = r2; r < 0 || r == utf8.RuneError {
+					r = utf8.RuneError
+				} else {
+					i += 6
+				}
+			}
+			out = utf8.AppendRune(out, r)
+		default:
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func hex4(s []byte) rune {
+	return rune(unhex(s[0]))<<12 | rune(unhex(s[1]))<<8 | rune(unhex(s[2]))<<4 | rune(unhex(s[3]))
+}
+
+func unhex(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+func (d *Decoder) scanNumber() {
+	i, b := d.pos, d.b
+	digits := func() bool {
+		start := i
+		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+			i++
+		}
+		return i > start
+	}
+	if b[i] == '-' {
+		i++
+	}
+	zero := i < len(b) && b[i] == '0'
+	first := i
+	ok := digits() && (!zero || i == first+1)
+	if ok && i < len(b) && b[i] == '.' {
+		i++
+		ok = digits()
+	}
+	if ok && i < len(b) && (b[i] == 'e' || b[i] == 'E') {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		ok = digits()
+	}
+	if !ok {
+		d.pos = i
+		d.syntax("invalid number")
+		return
+	}
+	d.pos = i
+}
+
+// Number reads a number and returns its text; null is empty. The text aliases
+// the document.
+func (d *Decoder) Number() []byte {
+	if !d.expect(Number) {
+		return nil
+	}
+	start := d.pos
+	d.scanNumber()
+	if d.err != nil {
+		return nil
+	}
+	return d.b[start:d.pos:d.pos]
+}
+
+// Float reads a number; null is 0.
+func (d *Decoder) Float() float64 {
+	at := d.pos
+	n := d.Number()
+	if n == nil {
+		return 0
+	}
+	f, err := strconv.ParseFloat(string(n), 64)
+	if err != nil {
+		d.Fail(&SyntaxError{Offset: at, Msg: "number out of range"})
+	}
+	return f
+}
+
+// Int reads an integer; null is 0. A number such as 5.0 or 1e3, whose value
+// is whole, is taken too.
+func (d *Decoder) Int() int64 {
+	at := d.pos
+	n := d.Number()
+	if n == nil {
+		return 0
+	}
+	i, err := strconv.ParseInt(string(n), 10, 64)
+	if err == nil {
+		return i
+	}
+	f, ferr := strconv.ParseFloat(string(n), 64)
+	if ferr != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<63 {
+		d.Fail(&SyntaxError{Offset: at, Msg: "expected a whole number"})
+		return 0
+	}
+	return int64(f)
+}
+
+// Valid reports whether b is one JSON value.
+func Valid(b []byte) bool {
+	d := Decoder{b: b}
+	d.Skip()
+	return d.End() == nil
+}
+
+// KindOf returns the kind of the value in b.
+func KindOf(b []byte) Kind {
+	d := Decoder{b: b}
+	return d.Kind()
+}
+
+// Unquote returns the string that the JSON string literal b stands for.
+func Unquote(b []byte) (string, bool) {
+	d := Decoder{b: b}
+	if d.Kind() != String {
+		return "", false
+	}
+	s := d.String()
+	return s, d.End() == nil
+}
+
+// IsSyntax reports whether err says that the bytes were not JSON at all, as
+// against JSON of another shape than was asked for.
+func IsSyntax(err error) bool {
+	var s *SyntaxError
+	return errors.As(err, &s)
+}

@@ -1,0 +1,207 @@
+// Package sse reads and writes server-sent events as the HTML standard has
+// them (https://html.spec.whatwg.org/multipage/server-sent-events.html), with
+// the tolerance that real LLM streams need: any of LF, CR and CRLF ends a
+// line, lines may be megabytes long, and the last event counts even where the
+// blank line after it is missing.
+package sse
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// DefaultMaxEvent bounds one event when the caller names no bound. Encrypted
+// reasoning and images make single events of several megabytes.
+const DefaultMaxEvent = 16 << 20
+
+// ErrTooLong is returned for an event that is longer than the bound.
+var ErrTooLong = errors.New("sse: event too long")
+
+// Event is one event. Its slices are valid until the next call of Next.
+type Event struct {
+	Name []byte // the event field; empty where the stream has none
+	Data []byte // the data lines, joined by "\n"
+	ID   []byte // the id field of this event
+}
+
+// Scanner reads events from a stream. It reads no further than it must to
+// return the next event, and keeps one event in memory at a time.
+type Scanner struct {
+	r          io.Reader
+	max        int
+	buf        []byte
+	start, end int // what has been read and not consumed: buf[start:end]
+	scanned    int // buf[start:scanned] holds no line end
+	data       []byte
+	name, id   []byte
+	hasData    bool
+	first      bool // nothing consumed yet: a byte order mark may come
+	skipLF     bool // the last line ended in CR, so an LF right after belongs to it
+	err        error
+}
+
+// NewScanner returns a Scanner that reads r, with events of at most max bytes;
+// DefaultMaxEvent if max is 0 or less.
+func NewScanner(r io.Reader, max int) *Scanner {
+	if max <= 0 {
+		max = DefaultMaxEvent
+	}
+	return &Scanner{r: r, max: max, first: true}
+}
+
+// Next returns the next event that has data. It returns io.EOF at the end of
+// the stream, ErrTooLong, or the reader's error.
+func (s *Scanner) Next() (Event, error) {
+	s.data, s.name, s.id, s.hasData = s.data[:0], s.name[:0], s.id[:0], false
+	for {
+		line, err := s.line()
+		if err != nil {
+			if err == io.EOF && s.hasData {
+				return s.event(), nil // the final blank line is missing
+			}
+			return Event{}, err
+		}
+		if len(line) == 0 {
+			if s.hasData {
+				return s.event(), nil
+			}
+			s.name, s.id = s.name[:0], s.id[:0]
+			continue
+		}
+		field, value, _ := bytes.Cut(line, colon)
+		if len(value) > 0 && value[0] == ' ' {
+			value = value[1:]
+		}
+		switch string(field) {
+		case "data":
+			if len(s.data)+len(value) > s.max {
+				return Event{}, s.fail(fmt.Errorf("%w: more than %d bytes", ErrTooLong, s.max))
+			}
+			if s.hasData {
+				s.data = append(s.data, '\n')
+			}
+			s.data = append(s.data, value...)
+			s.hasData = true
+		case "event":
+			s.name = append(s.name[:0], value...)
+		case "id":
+			s.id = append(s.id[:0], value...)
+		}
+	}
+}
+
+var (
+	colon = []byte(":")
+	bom   = []byte("\xef\xbb\xbf")
+)
+
+func (s *Scanner) event() Event { return Event{Name: s.name, Data: s.data, ID: s.id} }
+
+func (s *Scanner) fail(err error) error {
+	s.err, s.start, s.end, s.hasData = err, 0, 0, false
+	return err
+}
+
+// line returns the next line without its end. It is valid until the next call.
+func (s *Scanner) line() ([]byte, error) {
+	s.scanned = s.start
+	for {
+		if s.skipLF && s.start < s.end {
+			if s.buf[s.start] == '\n' {
+				s.start++
+			}
+			s.skipLF, s.scanned = false, max(s.scanned, s.start)
+		}
+		if i := lineEnd(s.buf[s.scanned:s.end]); i >= 0 {
+			end := s.scanned + i
+			line := s.buf[s.start:end]
+			s.skipLF = s.buf[end] == '\r'
+			s.start = end + 1
+			return s.trimBOM(line), nil
+		}
+		s.scanned = s.end
+		if s.err != nil {
+			if s.start < s.end && s.err == io.EOF {
+				line := s.buf[s.start:s.end]
+				s.start = s.end
+				return s.trimBOM(line), nil
+			}
+			return nil, s.err
+		}
+		if err := s.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (s *Scanner) trimBOM(line []byte) []byte {
+	if s.first {
+		s.first = false
+		return bytes.TrimPrefix(line, bom)
+	}
+	return line
+}
+
+func lineEnd(b []byte) int {
+	lf := bytes.IndexByte(b, '\n')
+	if lf >= 0 {
+		b = b[:lf]
+	}
+	if cr := bytes.IndexByte(b, '\r'); cr >= 0 {
+		return cr
+	}
+	return lf
+}
+
+// fill reads once. It makes room first, by moving what is left to the front
+// or by growing the buffer.
+func (s *Scanner) fill() error {
+	if s.start == s.end {
+		s.start, s.end, s.scanned = 0, 0, 0
+	}
+	if s.end == len(s.buf) {
+		if s.start > 0 {
+			n := copy(s.buf, s.buf[s.start:s.end])
+			s.scanned -= s.start
+			s.start, s.end = 0, n
+		}
+		if s.end > len(s.buf)/2 || len(s.buf) == 0 {
+			if s.end > s.max {
+				return s.fail(fmt.Errorf("%w: a line of more than %d bytes", ErrTooLong, s.max))
+			}
+			grown := make([]byte, max(4<<10, 2*len(s.buf)))
+			copy(grown, s.buf[:s.end])
+			s.buf = grown
+		}
+	}
+	for range 100 {
+		n, err := s.r.Read(s.buf[s.end:])
+		s.end += n
+		if err != nil {
+			s.err = err
+		}
+		if n > 0 || err != nil {
+			return nil
+		}
+	}
+	s.err = io.ErrNoProgress
+	return nil
+}
+
+// AppendEvent appends one event whose data has no line ends, as JSON has not.
+// An empty name is left out.
+func AppendEvent(dst []byte, name string, data []byte) []byte {
+	if name != "" {
+		dst = append(append(append(dst, "event: "...), name...), '\n')
+	}
+	dst = append(append(dst, "data: "...), data...)
+	return append(dst, '\n', '\n')
+}
+
+// AppendComment appends a comment, which readers ignore; proxies send them to
+// keep idle connections alive.
+func AppendComment(dst []byte, text string) []byte {
+	return append(append(append(dst, ": "...), text...), '\n', '\n')
+}
