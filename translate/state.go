@@ -1,0 +1,158 @@
+package translate
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"strings"
+)
+
+// State is reasoning state that a provider gave out and wants back unchanged
+// in the next turn: Anthropic's signatures and redacted thinking, Gemini's
+// thought signatures, the encrypted content of OpenAI's reasoning items.
+// Nobody but its origin can read it.
+type State struct {
+	// Origin names who made it, and so who may be sent it: "anthropic",
+	// "gemini", "openai", "xai", …. Each Outbound has its own origin, and
+	// leaves out the state of others, as a Loss.
+	Origin string
+	Data   string
+	// Key is the ID of the provider key that it was made with, for providers
+	// that bind state to an account. Empty: unknown.
+	Key string
+}
+
+// sealMagic starts a sealed state. It is eight characters of base64 long, so
+// that it can be told from a provider's own state by its first characters.
+const sealMagic = "\xfallmp1"
+
+// Seal returns s in a form that a client of another provider's format can
+// hold in that format's own place for state, and give back: the data as it is
+// where its format is native's, else a base64 envelope that names the origin.
+func (s *State) Seal(native string) string {
+	if s == nil {
+		return ""
+	}
+	if s.Origin == native && s.Key == "" {
+		return s.Data
+	}
+	return base64.StdEncoding.EncodeToString(appendState([]byte(sealMagic), s))
+}
+
+// OpenState reverses Seal: v is what a client gave back in the place where
+// native's format keeps state. An empty v is nil.
+func OpenState(native, v string) *State {
+	if v == "" {
+		return nil
+	}
+	if strings.HasPrefix(v, base64.StdEncoding.EncodeToString([]byte(sealMagic))) {
+		if b, err := base64.StdEncoding.DecodeString(v); err == nil {
+			r := reader{b[len(sealMagic):], true}
+			if s := r.state(); r.ok && s != nil {
+				return s
+			}
+		}
+	}
+	return &State{Origin: native, Data: v}
+}
+
+// toolIDMark separates a tool call's own ID from what PackToolID adds. The
+// result matches ^[a-zA-Z0-9_-]+$, as Anthropic demands of IDs.
+const toolIDMark = "_llmp1_"
+
+// MaxToolID bounds the IDs that PackToolID makes, in bytes.
+const MaxToolID = 256 << 10
+
+// PackToolID returns an ID for a tool call that carries reasoning state: the
+// call's own and that of the thinking before it in the same turn. A client
+// must echo a tool call's ID whatever its format, so the state survives
+// clients that know nothing of it. Without state, or where the result would
+// be longer than MaxToolID, it returns id.
+func PackToolID(id string, use *State, thinking []*Thinking) string {
+	stateful := use != nil
+	for _, t := range thinking {
+		stateful = stateful || t.State != nil
+	}
+	if !stateful {
+		return id
+	}
+	b := appendState(nil, use)
+	for _, t := range thinking {
+		if t.State == nil {
+			continue
+		}
+		flag := byte(0)
+		if t.Redacted {
+			flag = 1
+		}
+		b = append(b, flag)
+		b = appendField(b, t.ID)
+		b = appendField(b, t.Text)
+		b = appendState(b, t.State)
+	}
+	packed := id + toolIDMark + base64.RawURLEncoding.EncodeToString(b)
+	if len(packed) > MaxToolID {
+		return id
+	}
+	return packed
+}
+
+// UnpackToolID reverses PackToolID. An ID that carries nothing is returned as
+// it is.
+func UnpackToolID(id string) (bare string, use *State, thinking []*Thinking) {
+	i := strings.LastIndex(id, toolIDMark)
+	if i < 0 {
+		return id, nil, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(id[i+len(toolIDMark):])
+	if err != nil {
+		return id, nil, nil
+	}
+	r := reader{b, true}
+	use = r.state()
+	for r.ok && len(r.b) > 0 {
+		t := &Thinking{Redacted: r.b[0] == 1}
+		r.b = r.b[1:]
+		t.ID, t.Text, t.State = r.field(), r.field(), r.state()
+		thinking = append(thinking, t)
+	}
+	if !r.ok {
+		return id, nil, nil
+	}
+	return id[:i], use, thinking
+}
+
+func appendField(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendState(b []byte, s *State) []byte {
+	if s == nil {
+		s = new(State)
+	}
+	return appendField(appendField(appendField(b, s.Origin), s.Key), s.Data)
+}
+
+// reader takes apart what appendState and appendField wrote.
+type reader struct {
+	b  []byte
+	ok bool
+}
+
+func (r *reader) field() string {
+	n, size := binary.Uvarint(r.b)
+	if !r.ok || size <= 0 || n > uint64(len(r.b)-size) {
+		r.ok = false
+		return ""
+	}
+	s := string(r.b[size : size+int(n)])
+	r.b = r.b[size+int(n):]
+	return s
+}
+
+func (r *reader) state() *State {
+	s := State{Origin: r.field(), Key: r.field(), Data: r.field()}
+	if s == (State{}) {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,118 @@
+package translate
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+)
+
+// Turns returns the conversation as Anthropic, Gemini and Bedrock want it: the
+// leading system text apart, and turns of user and assistant that alternate,
+// neighbours of one role merged, tool results first in their turn. A system
+// message later on becomes user text in <system> tags, because moving it to
+// the front would change what the model reads and void prompt caches; where
+// keepSystem is set it stays a message of its own.
+func (r *Request) Turns(keepSystem bool, losses *Losses) (system []*Text, turns []Message) {
+	leading := true
+	for i, m := range r.Messages {
+		if m.Role == System || m.Role == Developer {
+			if leading {
+				system = append(system, systemText(m, i, losses)...)
+				continue
+			}
+			if !keepSystem {
+				losses.Add("messages["+strconv.Itoa(i)+"]", "a system message after the first turn is sent as user text")
+				var parts []Part
+				for _, t := range systemText(m, i, losses) {
+					parts = append(parts, &Text{Text: "<system>\n" + t.Text + "\n</system>", Cache: t.Cache})
+				}
+				m = Message{Role: User, Parts: parts}
+			} else {
+				m.Role = System
+			}
+		}
+		leading = false
+		if n := len(turns); n > 0 && turns[n-1].Role == m.Role && m.Role != System {
+			turns[n-1].Parts = append(turns[n-1].Parts[:len(turns[n-1].Parts):len(turns[n-1].Parts)], m.Parts...)
+			turns[n-1].Prefill = m.Prefill
+			continue
+		}
+		turns = append(turns, m)
+	}
+	for i := range turns {
+		if turns[i].Role == User {
+			turns[i].Parts = resultsFirst(turns[i].Parts)
+		}
+	}
+	return system, turns
+}
+
+func systemText(m Message, i int, losses *Losses) []*Text {
+	var out []*Text
+	for j, p := range m.Parts {
+		if t, ok := p.(*Text); ok {
+			out = append(out, t)
+			continue
+		}
+		losses.Add("messages["+strconv.Itoa(i)+"].content["+strconv.Itoa(j)+"]", "a system message holds text only")
+	}
+	return out
+}
+
+// resultsFirst returns parts with the tool results before everything else and
+// the order kept otherwise. It copies parts where it must change them.
+func resultsFirst(parts []Part) []Part {
+	seen, sorted := false, true
+	for _, p := range parts {
+		_, result := p.(*ToolResult)
+		sorted = sorted && !(result && seen)
+		seen = seen || !result
+	}
+	if sorted {
+		return parts
+	}
+	out := make([]Part, 0, len(parts))
+	for _, p := range parts {
+		if _, ok := p.(*ToolResult); ok {
+			out = append(out, p)
+		}
+	}
+	for _, p := range parts {
+		if _, ok := p.(*ToolResult); !ok {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// FitID returns id where it has at most max bytes of [a-zA-Z0-9_-], and else
+// an ID that fits and is always the same for the same id.
+func FitID(id string, max int) string {
+	fits := id != "" && len(id) <= max && strings.IndexFunc(id, func(r rune) bool {
+		return !(r == '_' || r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z')
+	}) < 0
+	if fits {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	s := "call_" + hex.EncodeToString(sum[:])
+	return s[:min(max, 29)]
+}
+
+// FitName returns name where it is a legal name of a tool in every format:
+// 1 to max bytes of [a-zA-Z0-9_-]. Else it returns one that is, always the
+// same for the same name, and false.
+func FitName(name string, max int) (string, bool) {
+	clean := strings.Map(func(r rune) rune {
+		if r == '_' || r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return '_'
+	}, name)
+	if clean == name && name != "" && len(name) <= max {
+		return name, true
+	}
+	sum := sha256.Sum256([]byte(name))
+	return clean[:min(len(clean), max-9)] + "_" + hex.EncodeToString(sum[:4]), false
+}
