@@ -207,8 +207,17 @@ func Truncated(err error) *Error {
 // IsTruncated reports whether err is of Truncated's making.
 func IsTruncated(err error) bool { return errors.Is(err, errTruncated) }
 
+var errMalformed = errors.New("the provider's answer is not what its format says")
+
 // Malformed returns the *Error for a provider's answer that is not what its
 // format says.
 func Malformed(err error) *Error {
-	return &Error{Kind: Upstream, Message: "the provider's answer could not be understood", Err: err}
+	cause := errMalformed
+	if err != nil {
+		cause = fmt.Errorf("%w: %w", errMalformed, err)
+	}
+	return &Error{Kind: Upstream, Message: "the provider's answer could not be understood", Err: cause}
 }
+
+// IsMalformed reports whether err is of Malformed's making.
+func IsMalformed(err error) bool { return errors.Is(err, errMalformed) }
