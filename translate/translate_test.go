@@ -157,3 +157,30 @@ func TestTurns(t *testing.T) {
 		t.Errorf("got %+v", turns)
 	}
 }
+
+func TestRewrite(t *testing.T) {
+	mine, other := &State{Origin: "anthropic", Data: "a", Key: "k1"}, &State{Origin: "anthropic", Data: "b", Key: "k2"}
+	img := &Media{Kind: Image, URL: "https://x"}
+	r := &Request{Messages: []Message{
+		{Role: User, Parts: []Part{&Text{Text: "q"}, img}},
+		{Role: Assistant, Parts: []Part{&Thinking{State: mine}, &Thinking{State: other}, &ToolUse{ID: "1", State: other}}},
+		{Role: User, Parts: []Part{&ToolResult{Parts: []Part{img}}}},
+	}}
+	if r.StateKey() != "k2" {
+		t.Errorf("StateKey = %q", r.StateKey())
+	}
+	got, losses := r.WithoutStateOf("k1")
+	if len(losses) != 2 || len(got.Messages[1].Parts) != 2 || got.Messages[1].Parts[1].(*ToolUse).State != nil {
+		t.Errorf("got %+v, %v", got.Messages[1], losses)
+	}
+	if len(r.Messages[1].Parts) != 3 || r.Messages[1].Parts[2].(*ToolUse).State != other {
+		t.Error("the request was changed")
+	}
+	mapped := MapMedia(r.Messages, func(m *Media) *Media { return &Media{Kind: Image, Data: "aGk="} })
+	if mapped[0].Parts[1].(*Media).Data == "" || mapped[2].Parts[0].(*ToolResult).Parts[0].(*Media).Data == "" || img.Data != "" {
+		t.Error("media were not replaced, or in place")
+	}
+	if same := MapMedia(r.Messages, func(m *Media) *Media { return m }); &same[0] != &r.Messages[0] {
+		t.Error("nothing changed, yet it was copied")
+	}
+}
