@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"strings"
@@ -155,4 +156,15 @@ func (r *reader) state() *State {
 		return nil
 	}
 	return &s
+}
+
+// Sealed reports whether a request's body, in any format, holds reasoning state
+// that Seal or PackToolID wrapped. Such a body cannot be sent as it is even to
+// a provider of its own format: it must be parsed, so that the state is
+// unwrapped or left out.
+func Sealed(body []byte) bool {
+	// Without the magic's first character, which is a plus sign that some
+	// encoders escape.
+	magic := base64.StdEncoding.EncodeToString([]byte(sealMagic))[1:]
+	return bytes.Contains(body, []byte(magic)) || bytes.Contains(body, []byte(toolIDMark))
 }

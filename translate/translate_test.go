@@ -184,3 +184,15 @@ func TestRewrite(t *testing.T) {
 		t.Error("nothing changed, yet it was copied")
 	}
 }
+
+func TestSealed(t *testing.T) {
+	s := &State{Origin: "gemini", Data: "x"}
+	for body, want := range map[string]bool{
+		`{"signature":"` + s.Seal("anthropic") + `"}`: true, `{"signature":"` + strings.ReplaceAll(s.Seal("anthropic"), "+", `\u002b`) + `"}`: true,
+		`{"id":"` + PackToolID("a", s, nil) + `"}`: true, `{"signature":"c2ln"}`: false,
+	} {
+		if Sealed([]byte(body)) != want {
+			t.Errorf("Sealed(%s) = %v", body, !want)
+		}
+	}
+}
