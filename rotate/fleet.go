@@ -96,10 +96,10 @@ func (f *fleet) trip(ctx context.Context, v *view, stripe, n int) (Turn, error) 
 		return Turn{}, err
 	}
 	f.recover(pp)
+	if t.Version < ask.Since || t.Version == 0 && pp.told.Swap(false) {
+		pp.unsaid.Store(true) // the engine has forgotten
+	}
 	if t.Version != ask.Since {
-		if t.Version < ask.Since {
-			pp.unsaid.Store(true) // the engine has forgotten
-		}
 		pp.adoptCooldowns(t.Cooldowns)
 		pp.seen.Store(t.Version)
 	}
@@ -160,7 +160,9 @@ func (f *fleet) publish(pp *provider, list ...Cooldown) {
 	defer cancel()
 	if err := f.shared.Publish(ctx, pp.name, list); err != nil {
 		f.fail(pp, err)
+		return
 	}
+	pp.told.Store(true)
 }
 
 // active lists every cooldown that has not ended.

@@ -56,6 +56,7 @@ func NewPool(store Store, opts ...PoolOption) *Pool {
 	if p.clock != nil {
 		p.epoch = p.clock()
 	}
+	p.epoch = p.epoch.Add(-1) // instant 0 means never
 	p.providers.Store(&map[string]*provider{})
 	return p
 }

@@ -43,7 +43,9 @@ func TestRoundRobinIsStrictUnderConcurrency(t *testing.T) {
 
 func BenchmarkAcquire(b *testing.B) {
 	p := NewPool(Static(map[string][]Key{"p": manyKeys(100)}))
-	ctx, s := context.Background(), Scope{Provider: "p", Model: "m"}
+	ctx, cancel := context.WithCancel(context.Background()) // as a request has one
+	defer cancel()
+	s := Scope{Provider: "p", Model: "m"}
 	b.Run("serial", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

@@ -33,6 +33,7 @@ type provider struct {
 	targets map[string]*target
 
 	seen   atomic.Int64 // version of the fleet's cooldowns that is known here
+	told   atomic.Bool  // the fleet was told something from here
 	unsaid atomic.Bool  // the fleet has not been told all that is known here
 }
 
