@@ -1,0 +1,16 @@
+.PHONY: test race lint fuzz bench ci
+
+test: ## what README says
+	go test ./...
+
+race:
+	GOWORK=off go test -race ./...
+
+lint:
+	gofmt -l . && go vet ./... && GOWORK=off go build -C internal/tools -o $(CURDIR)/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint && GOWORK=off bin/golangci-lint run ./...
+
+bench: ## all benchmarks of the core
+	go test -run '^$$' -bench . ./...
+
+ci: ## everything that must hold before a change lands
+	bash .ci/run
