@@ -35,7 +35,8 @@ type Turn struct {
 	// Version tells one state of the provider's cooldowns from another. It grows,
 	// and is 0 until something is published.
 	Version int64
-	// Cooldowns are all that have not ended; nil when Version is Ask.Since.
+	// Cooldowns are those published after Ask.Since that have not ended: all when
+	// Ask.Since is 0 or is not of this engine's past, nil when it is Version.
 	Cooldowns []Cooldown
 }
 

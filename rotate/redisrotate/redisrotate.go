@@ -81,8 +81,9 @@ func Open(url string, opts ...Option) (*Engine, error) {
 // Close closes the client.
 func (e *Engine) Close() error { return e.client.Close() }
 
-// next takes ARGV[1] numbers of KEYS[1], and reads the cooldowns in KEYS[2] when
-// their version in KEYS[3] is not ARGV[2]. Unused counters go after ARGV[3] ms.
+// next takes ARGV[1] numbers of KEYS[1], and reads what is new since version
+// ARGV[2]: the cooldowns are in KEYS[2], their versions in KEYS[4], the latest
+// version in KEYS[3]. Unused counters go after ARGV[3] ms.
 var next = redis.NewScript(`
 local first = 0
 local n = tonumber(ARGV[1])
@@ -93,46 +94,54 @@ end
 local version = redis.call('GET', KEYS[3]) or '0'
 local out = {first, version}
 if version == ARGV[2] then return out end
+local since = ARGV[2]
+if tonumber(since) > tonumber(version) then since = '0' end
+local cells = redis.call('ZRANGEBYSCORE', KEYS[4], '(' .. since, '+inf')
+if #cells == 0 then return out end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local all = redis.call('HGETALL', KEYS[2])
-for i = 1, #all, 2 do
-  local space = string.find(all[i + 1], ' ', 1, true)
-  local left = tonumber(string.sub(all[i + 1], 1, space - 1)) - now
-  if left > 0 then
-    out[#out + 1] = all[i]
-    out[#out + 1] = left
-    out[#out + 1] = string.sub(all[i + 1], space + 1)
+for _, cell in ipairs(cells) do
+  local v = redis.call('HGET', KEYS[2], cell)
+  if v then
+    local space = string.find(v, ' ', 1, true)
+    local left = tonumber(string.sub(v, 1, space - 1)) - now
+    if left > 0 then
+      out[#out + 1] = cell
+      out[#out + 1] = left
+      out[#out + 1] = string.sub(v, space + 1)
+    end
   end
 end
 return out
 `)
 
-// publish adds to KEYS[1] the cooldowns ARGV: cell, milliseconds, class, and so
-// on. The version in KEYS[2] starts at the time in microseconds, so that one that
-// was lost never comes back with another meaning.
+// publish adds the cooldowns ARGV: cell, milliseconds, class, and so on. The
+// version starts at the time in microseconds, so that one that was lost never
+// comes back with another meaning.
 var publish = redis.NewScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local last, changed = 0, false
+local version = string.format('%.0f', (tonumber(redis.call('GET', KEYS[2])) or t[1] * 1000000 + t[2]) + 1)
+local last = 0
 for i = 1, #ARGV, 3 do
   local untl = now + tonumber(ARGV[i + 1])
   local old = redis.call('HGET', KEYS[1], ARGV[i])
   if not old or tonumber(string.sub(old, 1, string.find(old, ' ', 1, true) - 1)) < untl then
     redis.call('HSET', KEYS[1], ARGV[i], string.format('%.0f', untl) .. ' ' .. ARGV[i + 2])
-    changed = true
+    redis.call('ZADD', KEYS[3], version, ARGV[i])
     if untl > last then last = untl end
   end
 end
-if not changed then return 0 end
-local all = redis.call('HGETALL', KEYS[1])
-for i = 1, #all, 2 do
-  if tonumber(string.sub(all[i + 1], 1, string.find(all[i + 1], ' ', 1, true) - 1)) <= now then
-    redis.call('HDEL', KEYS[1], all[i])
+if last == 0 then return 0 end
+redis.call('SET', KEYS[2], version, 'KEEPTTL')
+-- Some that have ended go with every call, more than came in.
+for _, cell in ipairs(redis.call('ZRANDMEMBER', KEYS[3], 8)) do
+  local v = redis.call('HGET', KEYS[1], cell)
+  if not v or tonumber(string.sub(v, 1, string.find(v, ' ', 1, true) - 1)) <= now then
+    redis.call('HDEL', KEYS[1], cell)
+    redis.call('ZREM', KEYS[3], cell)
   end
 end
-local version = tonumber(redis.call('GET', KEYS[2]) or string.format('%.0f', t[1] * 1000000 + t[2]))
-redis.call('SET', KEYS[2], string.format('%.0f', version + 1), 'KEEPTTL')
 local keep = last - now + 60000
 for _, key in ipairs(KEYS) do
   if redis.call('PTTL', key) < keep then redis.call('PEXPIRE', key, string.format('%.0f', keep)) end
@@ -154,7 +163,7 @@ func (e *Engine) key(provider, what string) string {
 
 // Next implements rotate.Shared.
 func (e *Engine) Next(ctx context.Context, ask rotate.Ask) (rotate.Turn, error) {
-	keys := []string{e.key(ask.Provider, "counter:"+ask.Counter), e.key(ask.Provider, "cooldowns"), e.key(ask.Provider, "version")}
+	keys := []string{e.key(ask.Provider, "counter:"+ask.Counter), e.key(ask.Provider, "cooldowns"), e.key(ask.Provider, "version"), e.key(ask.Provider, "versions")}
 	reply, err := next.Run(ctx, e.client, keys, ask.N, ask.Since, idle.Milliseconds()).Slice()
 	if err != nil {
 		return rotate.Turn{}, fmt.Errorf("redisrotate: %w", err)
@@ -204,7 +213,7 @@ func (e *Engine) Publish(ctx context.Context, provider string, list []rotate.Coo
 			// Rounded up: a cooldown may end late, but not early.
 			args = append(args, cell, (c.For + time.Millisecond - 1).Milliseconds(), int(c.Class))
 		}
-		keys := []string{e.key(provider, "cooldowns"), e.key(provider, "version")}
+		keys := []string{e.key(provider, "cooldowns"), e.key(provider, "version"), e.key(provider, "versions")}
 		if err := publish.Run(ctx, e.client, keys, args...).Err(); err != nil {
 			return fmt.Errorf("redisrotate: %w", err)
 		}

@@ -116,7 +116,7 @@ func TestHashTag(t *testing.T) {
 	e := &Engine{prefix: "rotate"}
 	for _, provider := range []string{"openai", "a{b}c", "}{", ""} {
 		tags := map[string]bool{}
-		for _, what := range []string{"counter:x", "cooldowns", "version"} {
+		for _, what := range []string{"counter:x", "cooldowns", "version", "versions"} {
 			k := e.key(provider, what)
 			open := strings.IndexByte(k, '{')
 			tag := k[open+1 : open+strings.IndexByte(k[open:], '}')]

@@ -27,8 +27,9 @@ type memoryCell struct {
 }
 
 type memoryDeadline struct {
-	until time.Time
-	class rotate.Class
+	until   time.Time
+	class   rotate.Class
+	version int64
 }
 
 // NewMemory returns an empty engine; a nil clock is time.Now.
@@ -81,7 +82,7 @@ func (m *Memory) Next(ctx context.Context, ask rotate.Ask) (rotate.Turn, error) 
 	}
 	now := m.now()
 	for c, d := range m.cells[ask.Provider] {
-		if left := d.until.Sub(now); left > 0 {
+		if left := d.until.Sub(now); left > 0 && (d.version > ask.Since || ask.Since > turn.Version) {
 			turn.Cooldowns = append(turn.Cooldowns, rotate.Cooldown{Cell: c.cell, For: left, Class: d.class, Rest: c.rest})
 		}
 	}
@@ -105,8 +106,8 @@ func (m *Memory) Publish(ctx context.Context, provider string, list []rotate.Coo
 	for _, c := range list {
 		id := memoryCell{c.Cell, c.Rest}
 		if until := now.Add(c.For); until.After(m.cells[provider][id].until) {
-			m.cells[provider][id] = memoryDeadline{until, c.Class}
 			m.versions[provider]++
+			m.cells[provider][id] = memoryDeadline{until, c.Class, m.versions[provider]}
 		}
 	}
 	return nil

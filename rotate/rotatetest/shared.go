@@ -96,6 +96,15 @@ func TestShared(t *testing.T, newShared func(t *testing.T) rotate.Shared) {
 		if turn := next(t, s, since); turn.Version != first.Version || turn.Cooldowns != nil {
 			t.Errorf("nothing is new, and yet: %+v", turn)
 		}
+		publish(t, s, rotate.Cooldown{Cell: "k new", For: time.Hour, Class: rotate.Unauthorized})
+		second := next(t, s, since)
+		if second.Version <= first.Version || len(second.Cooldowns) != 1 || second.Cooldowns[0].Cell != "k new" {
+			t.Errorf("one is new, and yet: %+v", second)
+		}
+		if turn := next(t, s, rotate.Ask{Provider: "p", Counter: "c", N: 1, Since: second.Version + 1}); len(turn.Cooldowns) != 4 {
+			t.Errorf("a version that never was brings %+v", turn)
+		}
+		first, since.Since = second, second.Version
 		since.N = 0
 		if turn := next(t, s, since); turn.Version != first.Version {
 			t.Errorf("without taking a number: %+v", turn)

@@ -119,7 +119,7 @@ func (e *Engine) Next(ctx context.Context, ask rotate.Ask) (t rotate.Turn, err e
 	}
 	args := []any{value, ask.Provider, ask.Since}
 	if e.dialect == MySQL { // its placeholders have no numbers
-		args = []any{value, ask.Provider, ask.Provider, ask.Since}
+		args = []any{value, ask.Provider, ask.Provider, ask.Since, ask.Since}
 	}
 	rows, err := e.db.QueryContext(ctx, e.read, args...)
 	return scan(rows, err, ask.N)
@@ -173,7 +173,11 @@ func (e *Engine) Publish(ctx context.Context, provider string, list []rotate.Coo
 			rest = 1
 		}
 		// Rounded up: a cooldown may end late, but not early.
-		exec(e.upsert, provider, c.Cell, rest, (c.For + time.Millisecond - 1).Milliseconds(), int(c.Class))
+		args := []any{provider, c.Cell, rest, (c.For + time.Millisecond - 1).Milliseconds(), int(c.Class)}
+		if e.dialect == MySQL {
+			args = append(args[1:], provider)
+		}
+		exec(e.upsert, args...)
 	}
 	exec(e.clean, provider)
 	if err == nil {
