@@ -1,0 +1,195 @@
+package openai
+
+import (
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
+	"github.com/go-llmproxy/llmproxy/translate"
+)
+
+// call is a tool call under way. Its block stays open until its arguments are
+// complete and something else begins, as parallel calls may interleave.
+type call struct {
+	index   int64 // the provider's; noIndex where it sends none
+	id      string
+	name    string
+	custom  bool
+	state   *translate.State
+	held    string // arguments that came before the name
+	block   int
+	started bool
+	closed  bool
+	args    tracker
+}
+
+const noIndex = -1
+
+// fragment is what one element of tool_calls says.
+type fragment struct {
+	index     int64
+	id, name  string
+	args      string
+	custom    bool
+	signature string
+}
+
+// toolCall reads an element of tool_calls, or a function_call.
+func (d *decoder) toolCall(dec *jsonx.Decoder, legacy bool) {
+	f := fragment{index: noIndex}
+	if legacy {
+		f.index = -2
+		f.function(dec)
+	} else {
+		if dec.Kind() != jsonx.Object {
+			dec.Skip()
+			return
+		}
+		for key := range dec.Members() {
+			switch string(key) {
+			case "index":
+				if dec.Kind() == jsonx.Number {
+					f.index = int64(dec.Float())
+				}
+			case "id":
+				f.id = d.known(dec)
+			case "type":
+				if dec.Kind() == jsonx.String {
+					f.custom = f.custom || string(dec.StringBytes()) == "custom"
+				}
+			case "function", "custom":
+				f.custom = f.custom || string(key) == "custom"
+				f.function(dec)
+			case "name", "arguments": // Workers AI has no inner object
+				f.functionMember(string(key), dec)
+			case "extra_content":
+				if dec.Kind() == jsonx.Object {
+					f.signature = thoughtSignature(dec)
+				}
+			}
+		}
+	}
+	if dec.Err() != nil {
+		return
+	}
+	d.fragment(&f)
+}
+
+// known reads an ID, without a copy where it is the last call's again.
+func (d *decoder) known(dec *jsonx.Decoder) string {
+	if dec.Kind() != jsonx.String {
+		return scalar(dec)
+	}
+	b := dec.StringBytes()
+	if d.lastCall != nil && d.lastCall.id == string(b) {
+		return d.lastCall.id
+	}
+	return string(b)
+}
+
+func (f *fragment) function(dec *jsonx.Decoder) {
+	if dec.Kind() != jsonx.Object {
+		dec.Skip()
+		return
+	}
+	for key := range dec.Members() {
+		f.functionMember(string(key), dec)
+	}
+}
+
+func (f *fragment) functionMember(key string, dec *jsonx.Decoder) {
+	switch key {
+	case "name":
+		f.name = scalar(dec)
+	case "arguments", "input":
+		switch dec.Kind() {
+		case jsonx.String:
+			f.args = dec.String()
+		case jsonx.Object, jsonx.Array: // Mistral, Workers AI
+			f.args = string(dec.Raw())
+		default:
+			dec.Skip()
+		}
+	}
+}
+
+// find returns the call that a fragment continues; nil for a new one.
+// pitfall 1: calls are told by the provider's index, and where that is missing
+// or always 0, by their IDs.
+func (d *decoder) find(f *fragment) *call {
+	for i := len(d.calls) - 1; i >= 0; i-- {
+		c := d.calls[i]
+		switch {
+		case f.index == noIndex && f.id != "" && c.id == f.id:
+			return c
+		case f.index == noIndex && f.id == "" && f.name == "":
+			return c
+		case f.index != noIndex && c.index == f.index:
+			if f.name != "" && (f.id != "" && f.id != c.id || f.id == "" && c.args.complete() && f.args != "") {
+				return nil // another call under the same index
+			}
+			return c
+		}
+	}
+	return nil
+}
+
+func (d *decoder) fragment(f *fragment) {
+	c := d.find(f)
+	if c == nil {
+		if f.id == "" && f.name == "" && f.args == "" {
+			return // Workers AI ends its calls with empty ones
+		}
+		c = &call{index: f.index, id: f.id, custom: f.custom}
+		if c.id == "" {
+			c.id = d.callID()
+		}
+		d.calls = append(d.calls, c)
+	}
+	d.lastCall = c
+	if c.name == "" {
+		c.name = f.name
+	}
+	if f.signature != "" && c.state == nil {
+		c.state = &translate.State{Origin: d.o.origin(), Data: f.signature}
+	}
+	if !c.started {
+		if c.name == "" {
+			c.held += f.args
+			return
+		}
+		d.startCall(c)
+	}
+	d.arguments(c, f.args)
+}
+
+func (d *decoder) startCall(c *call) {
+	d.closeText()
+	d.closeCalls(false)
+	c.started, c.block = true, d.next
+	d.next++
+	d.emit(translate.Event{Type: translate.EventBlockStart, Index: c.block, Kind: translate.KindToolUse, ID: c.id, Name: c.name, Custom: c.custom, State: c.state})
+	held := c.held
+	c.held = ""
+	d.arguments(c, held)
+}
+
+func (d *decoder) arguments(c *call, args string) {
+	if args == "" || c.closed || !c.custom && c.args.complete() && blank(args) {
+		return
+	}
+	if !c.custom {
+		c.args.push(args)
+	}
+	d.emit(translate.Event{Type: translate.EventBlockDelta, Index: c.block, Kind: translate.KindToolUse, Text: args})
+}
+
+// closeCalls closes the calls whose arguments are complete, or all of them.
+func (d *decoder) closeCalls(all bool) {
+	for _, c := range d.calls {
+		if all && !c.started {
+			d.startCall(c)
+		}
+		if c.started && !c.closed && (all || !c.custom && c.args.complete()) {
+			c.closed = true
+			d.emit(translate.Event{Type: translate.EventBlockStop, Index: c.block, Kind: translate.KindToolUse})
+		}
+	}
+}
