@@ -1,0 +1,428 @@
+package llmproxy
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-llmproxy/llmproxy/gateway"
+	"github.com/go-llmproxy/llmproxy/provider"
+	"github.com/go-llmproxy/llmproxy/rotate"
+	"github.com/go-llmproxy/llmproxy/translate"
+)
+
+// job is what an exchange wants of a provider: how to ask, and what to do with
+// the answer.
+type job struct {
+	// call builds the call for a target and a key. It is asked anew for each
+	// attempt.
+	call func(a *attempt) (*provider.Call, error)
+	// answer handles a response whose status says success. An error before
+	// the exchange is committed may lead to another attempt.
+	answer func(a *attempt, resp *http.Response) error
+	// raw says that the provider's errors go to the client as they are.
+	raw bool
+	// single says that the body can be sent only once.
+	single func() bool
+}
+
+// attempt is one try at one target with one key.
+type attempt struct {
+	*exchange
+	target *target
+	key    rotate.Key
+	format translate.Format // in which the target is called
+	out    translate.Outbound
+	losses translate.Losses
+	watch  *watchdog
+	via    *gateway.Gateway // that the request goes through; nil: none
+}
+
+// failure is a provider's refusal, kept so that a client of the same format
+// can be given it as it came.
+type failure struct {
+	cause  *translate.Error
+	header http.Header
+	raw    bool // the client reads the provider's format
+}
+
+func (f *failure) Error() string { return f.cause.Error() }
+func (f *failure) Unwrap() error { return f.cause }
+
+// run tries the targets in order, and the keys of each, within the budgets. An
+// error it returns has not been written to the client, unless committed.
+func (x *exchange) run(targets []target, j *job) error {
+	deadline := x.p.now().Add(x.p.Retry.Time)
+	var last error
+	for i := range targets {
+		t := &targets[i]
+		done, wait, ok := x.p.breaker.enter(t)
+		if !ok {
+			if last == nil {
+				last = errOpen(t, wait)
+			}
+			continue
+		}
+		err, more := x.tryTarget(t, j, deadline, last)
+		done()
+		if !more {
+			return err
+		}
+		last = err
+	}
+	return last
+}
+
+// tryTarget tries a target's keys. It reports whether the next target may be
+// tried; the error is the one to report if there is none.
+func (x *exchange) tryTarget(t *target, j *job, deadline time.Time, last error) (_ error, more bool) {
+	var tried []string
+	for len(x.rec.Attempts) < x.p.Retry.Attempts {
+		if len(x.rec.Attempts) > 0 && (x.p.now().After(deadline) || j.single != nil && j.single()) {
+			return last, false
+		}
+		wasDirect := x.direct
+		err := x.attempt(t, j, &tried)
+		if err == nil || x.committed {
+			return err, false
+		}
+		var stop *noAttempt
+		if errors.As(err, &stop) {
+			// What a provider said tells a client more than that there is no
+			// further key.
+			if last == nil {
+				last = stop.err
+			}
+			return last, stop.nextTarget
+		}
+		last = err
+		a := &x.rec.Attempts[len(x.rec.Attempts)-1]
+		switch {
+		case x.r.Context().Err() != nil || a.Class == rotate.Canceled:
+			return err, false
+		case !a.Class.Retryable():
+			return err, a.Status == http.StatusNotFound // the next target may know the model
+		case x.direct && !wasDirect:
+			tried = tried[:len(tried)-1] // it was the gateway's fault, not the key's
+		case a.Key == "":
+			return err, true // there is no other key
+		}
+	}
+	return last, false
+}
+
+// noAttempt says why no attempt was made.
+type noAttempt struct {
+	err        error
+	nextTarget bool
+}
+
+func (e *noAttempt) Error() string { return e.err.Error() }
+
+// attempt makes one attempt.
+func (x *exchange) attempt(t *target, j *job, tried *[]string) error {
+	a := &attempt{exchange: x, target: t}
+	x.rec.Provider, x.rec.Model = t.provider.Name(), t.model
+	key, done, err := x.p.acquire(x.r.Context(), t, x.scope(*tried))
+	if err != nil {
+		return &noAttempt{err, true}
+	}
+	gate := x.p.gates[x.rec.Provider]
+	if err := gate.enter(x.r.Context()); err != nil {
+		done(rotate.Outcome{Class: rotate.Canceled})
+		return &noAttempt{err, x.r.Context().Err() == nil}
+	}
+	defer gate.leave()
+	a.key = key
+	*tried = append(*tried, key.ID)
+	x.rec.Key = key.ID
+
+	ctx, cancel := context.WithCancelCause(x.r.Context())
+	if x.p.OnAbort.Drain > 0 {
+		ctx, cancel = context.WithCancelCause(context.WithoutCancel(x.r.Context()))
+		defer context.AfterFunc(x.r.Context(), func() { x.clientGone(cancel) })()
+	}
+	defer cancel(nil)
+	a.watch = newWatchdog(cancel)
+	defer a.watch.stop()
+
+	began := x.p.now()
+	rec := Attempt{Provider: x.rec.Provider, Model: t.model, Key: key.ID}
+	outcome := rotate.Outcome{Class: rotate.Canceled} // a panic in a writer must return the key, too
+	defer func() { done(outcome) }()
+
+	req, err := a.request(ctx, j)
+	if err != nil {
+		// The request cannot be made for this target; the next may take it.
+		return &noAttempt{err, x.r.Context().Err() == nil}
+	}
+	rec.Format = a.format
+	x.rec.ProviderFormat = a.format
+	outcome, err = a.send(req, j, &rec)
+	rec.Class, rec.Err, rec.Duration = outcome.Class, err, x.p.now().Sub(began)
+	x.rec.Attempts = append(x.rec.Attempts, rec)
+	for _, o := range x.p.observers {
+		if o.Attempt != nil {
+			o.Attempt(x.r.Context(), &x.rec, &x.rec.Attempts[len(x.rec.Attempts)-1])
+		}
+	}
+	return err
+}
+
+// clientGone ends the attempt, or gives a stream the time to tell its usage.
+func (x *exchange) clientGone(cancel context.CancelCauseFunc) {
+	if !x.streaming.Load() {
+		cancel(context.Canceled)
+		return
+	}
+	x.gone.Store(true)
+	time.AfterFunc(x.p.OnAbort.Drain, func() { cancel(errClientGone) })
+}
+
+func (x *exchange) scope(tried []string) rotate.Scope {
+	s := rotate.Scope{Select: x.rt.keys, Exclude: tried, Owner: x.owner}
+	if x.p.affinity != nil {
+		s.Affinity = x.p.affinity(x.r, x.body)
+	}
+	return s
+}
+
+func (a *attempt) request(ctx context.Context, j *job) (*http.Request, error) {
+	call, err := j.call(a)
+	if err != nil {
+		return nil, err
+	}
+	call.Losses = &a.losses
+	req, err := a.target.provider.NewRequest(ctx, call, a.key)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.refuseLosses(a.losses); err != nil {
+		return nil, err
+	}
+	return req, a.reach(req)
+}
+
+// reach sends the request through the gateway, where there is one that knows
+// the provider.
+func (a *attempt) reach(req *http.Request) error {
+	g := a.p.gateway
+	if g == nil && a.rt.gateway != "" {
+		return translate.Errorf(translate.InvalidRequest, "no gateway is configured")
+	}
+	if g != nil && !a.direct {
+		if a.rt.gateway != "" {
+			g = g.Named(a.rt.gateway)
+		}
+		if g.Rewrite(req, a.target.provider.Name()) {
+			a.via, a.rec.Gateway = g, g.Name
+			return nil
+		}
+	}
+	a.rec.Gateway = ""
+	for name := range req.Header {
+		if strings.HasPrefix(name, "Cf-Aig-") { // the gateway's, not the provider's
+			delete(req.Header, name)
+		}
+	}
+	return nil
+}
+
+// aroundGateway reports whether the gateway itself failed and the next attempt
+// is to go around it.
+func (a *attempt) aroundGateway(failed bool) bool {
+	if failed && a.via != nil && a.via.DirectOnFailure {
+		a.direct = true
+		return true
+	}
+	return false
+}
+
+// send sends the request and handles the answer.
+func (a *attempt) send(req *http.Request, j *job, rec *Attempt) (rotate.Outcome, error) {
+	name := a.target.provider.Name()
+	a.watch.expect(a.p.Timeouts.ResponseHeader, errHeaderTimeout)
+	resp, err := a.roundTripper().RoundTrip(req)
+	if err != nil {
+		a.aroundGateway(a.r.Context().Err() == nil)
+		return a.sendError(req.Context(), err)
+	}
+	defer resp.Body.Close()
+	rec.Status = resp.StatusCode
+	a.watch.expect(a.p.Timeouts.FirstContent, errContentTimeout)
+	if resp.StatusCode < 300 || j.raw && resp.StatusCode < 400 {
+		err := j.answer(a, resp)
+		return a.outcome(req.Context(), resp, err), a.explain(req.Context(), err)
+	}
+	body, rest, err := readError(resp, a.p.Limits.ErrorBody)
+	if err != nil {
+		return a.sendError(req.Context(), err)
+	}
+	outcome := a.p.classify(name, resp.StatusCode, resp.Header, body, nil)
+	a.aroundGateway(gateway.Failed(resp.StatusCode, resp.Header, body))
+	if j.raw && (rest || !outcome.Retryable()) {
+		// Nothing can be gained by holding it back.
+		resp.Body = readCloser{io.MultiReader(newBytesReader(body), resp.Body), resp.Body}
+		return outcome, j.answer(a, resp)
+	}
+	e := a.parseError(resp, body)
+	raw := j.raw || a.format == a.rt.format && !a.refused(e)
+	return outcome, &failure{e, resp.Header, raw && len(body) > 0}
+}
+
+// roundTripper returns what sends the target's requests.
+func (a *attempt) roundTripper() http.RoundTripper {
+	if rt, ok := a.target.provider.(http.RoundTripper); ok {
+		return rt
+	}
+	return a.p.transport
+}
+
+func (a *attempt) parseError(resp *http.Response, body []byte) *translate.Error {
+	var e *translate.Error
+	if a.out != nil {
+		e = a.out.ParseError(resp.StatusCode, resp.Header, body)
+	} else {
+		e = translate.ParseErrorBody(resp.StatusCode, resp.Header, body)
+	}
+	e.Body = body
+	if a.refused(e) {
+		// It is the proxy's credential that was refused, not the client's,
+		// and providers quote parts of it.
+		e.Err = errors.New(e.Message)
+		e.Message = "the provider refused the proxy's credential"
+	}
+	return e
+}
+
+// refused reports whether an error is about the provider's key.
+func (a *attempt) refused(e *translate.Error) bool {
+	return e.Kind == translate.Authentication || e.Kind == translate.PermissionError
+}
+
+// sendError explains an error of the transport.
+func (a *attempt) sendError(ctx context.Context, err error) (rotate.Outcome, error) {
+	if a.r.Context().Err() != nil {
+		return rotate.Outcome{Class: rotate.Canceled}, context.Cause(a.r.Context())
+	}
+	return a.p.classify(a.target.provider.Name(), 0, nil, nil, err), a.explain(ctx, err)
+}
+
+// explain turns an error of reading or sending into a *translate.Error.
+func (a *attempt) explain(ctx context.Context, err error) error {
+	if err == nil || a.r.Context().Err() != nil {
+		return err
+	}
+	var timeout *timeoutError
+	if errors.As(context.Cause(ctx), &timeout) {
+		return &translate.Error{Kind: translate.Timeout, Message: timeout.msg, Err: err}
+	}
+	var e *translate.Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return &translate.Error{Kind: translate.Upstream, Message: "the provider could not be reached", Err: err}
+}
+
+// outcome tells the pool how an answer went whose status said success.
+func (a *attempt) outcome(ctx context.Context, resp *http.Response, err error) rotate.Outcome {
+	name := a.target.provider.Name()
+	if err == nil {
+		return a.p.classify(name, resp.StatusCode, resp.Header, nil, nil)
+	}
+	if a.r.Context().Err() != nil || errors.Is(err, errClientGone) {
+		return rotate.Outcome{Class: rotate.Canceled}
+	}
+	if e := (*translate.Error)(nil); errors.As(err, &e) && e.Status >= 400 && context.Cause(ctx) == nil {
+		return a.p.classify(name, e.Status, resp.Header, e.Body, nil)
+	}
+	return a.p.classify(name, 0, nil, nil, err)
+}
+
+// readError reads the body of an error; rest reports that there is more.
+func readError(resp *http.Response, limit int64) (body []byte, rest bool, err error) {
+	r, err := decoded(resp)
+	if err != nil {
+		return nil, false, nil
+	}
+	body, err = readAll(nil, io.LimitReader(r, limit))
+	if err != nil && len(body) > 0 {
+		err = nil // what came of it will do
+	}
+	return body, int64(len(body)) == limit, err
+}
+
+// decoded returns the answer's body without the gzip that a provider may have
+// put on although nobody asked for it.
+func decoded(resp *http.Response) (io.Reader, error) {
+	switch resp.Header.Get("Content-Encoding") {
+	case "", "identity":
+		return resp.Body, nil
+	case "gzip":
+		return gzip.NewReader(resp.Body)
+	}
+	return nil, translate.Malformed(errors.New("content encoding " + resp.Header.Get("Content-Encoding")))
+}
+
+type readCloser struct {
+	io.Reader
+	io.Closer
+}
+
+// isStream reports whether a response is a stream of events.
+func isStream(h http.Header) bool {
+	t, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	switch t {
+	case "text/event-stream", "application/vnd.amazon.eventstream", "application/x-ndjson", "application/stream+json":
+		return true
+	}
+	return false
+}
+
+// timeoutError is the cause of a context that the watchdog cancelled.
+type timeoutError struct{ msg string }
+
+func (e *timeoutError) Error() string { return e.msg }
+
+var (
+	errHeaderTimeout  = &timeoutError{"the provider did not answer in time"}
+	errContentTimeout = &timeoutError{"the provider sent no content in time"}
+	errIdleTimeout    = &timeoutError{"the provider fell silent"}
+	errClientGone     = errors.New("the client went away")
+)
+
+// watchdog cancels an attempt that stops making progress. It needs no
+// goroutine: the runtime's timer calls cancel.
+type watchdog struct {
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+}
+
+func newWatchdog(cancel context.CancelCauseFunc) *watchdog { return &watchdog{cancel: cancel} }
+
+// expect gives the next step d; 0 or less is for ever.
+func (w *watchdog) expect(d time.Duration, cause *timeoutError) {
+	w.stop()
+	if d > 0 {
+		w.timer = time.AfterFunc(d, func() { w.cancel(cause) })
+	}
+}
+
+// progress gives the step under way its whole time again.
+func (w *watchdog) progress(d time.Duration) {
+	if w.timer != nil && w.timer.Stop() {
+		w.timer.Reset(d)
+	}
+}
+
+func (w *watchdog) stop() {
+	if w.timer != nil {
+		w.timer.Stop()
+		w.timer = nil
+	}
+}

@@ -1,0 +1,109 @@
+package llmproxy
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/go-llmproxy/llmproxy/rotate"
+	"github.com/go-llmproxy/llmproxy/translate"
+)
+
+// AuthFunc authenticates a request and names who sent it, for the observer;
+// the name may be empty. An error refuses the request: with 401 unless it is a
+// *translate.Error. What it looks at is the host's choice; whichever it is,
+// the headers and the parameter that carry credentials never go upstream.
+type AuthFunc func(r *http.Request) (principal string, err error)
+
+var errUnauthorized = translate.Errorf(translate.Authentication, "missing or wrong API key: send the proxy's key as Authorization: Bearer, x-api-key, x-goog-api-key or api-key")
+
+func authError(err error) error {
+	if e := (*translate.Error)(nil); errors.As(err, &e) {
+		return e
+	}
+	return &translate.Error{Kind: translate.Authentication, Message: errUnauthorized.Message, Err: err}
+}
+
+// keyAuth accepts any of the keys. It compares digests, all of them, so that
+// the time it takes tells nothing of the keys, nor of their lengths.
+func keyAuth(keys []rotate.Secret) AuthFunc {
+	digests := make([][sha256.Size]byte, len(keys))
+	for i, k := range keys {
+		digests[i] = sha256.Sum256([]byte(k.Reveal()))
+	}
+	return func(r *http.Request) (string, error) {
+		ok := 0
+		for _, c := range credentials(r) {
+			got := sha256.Sum256([]byte(c))
+			for i := range digests {
+				ok |= subtle.ConstantTimeCompare(got[:], digests[i][:])
+			}
+		}
+		if ok == 0 {
+			return "", errUnauthorized
+		}
+		return "", nil
+	}
+}
+
+// credentialHeaders are where clients of the formats put their key. None of
+// them goes upstream.
+var credentialHeaders = []string{"Authorization", "X-Api-Key", "X-Goog-Api-Key", "Api-Key"}
+
+// wsKeyProtocol is how browsers, which cannot set headers on a WebSocket, send
+// a key to OpenAI's realtime API.
+const wsKeyProtocol = "openai-insecure-api-key."
+
+// credentials returns what the client offers as its key.
+func credentials(r *http.Request) []string {
+	var out []string
+	for _, name := range credentialHeaders {
+		for _, v := range r.Header[name] {
+			if name == "Authorization" {
+				scheme, token, _ := strings.Cut(v, " ")
+				if !strings.EqualFold(scheme, "Bearer") {
+					continue
+				}
+				v = strings.TrimSpace(token)
+			}
+			out = append(out, v)
+		}
+	}
+	if strings.Contains(r.URL.RawQuery, "k") {
+		if v := r.URL.Query().Get("key"); v != "" {
+			out = append(out, v)
+		}
+	}
+	for _, v := range r.Header["Sec-Websocket-Protocol"] {
+		for p := range strings.SplitSeq(v, ",") {
+			if k, ok := strings.CutPrefix(strings.TrimSpace(p), wsKeyProtocol); ok {
+				out = append(out, k)
+			}
+		}
+	}
+	return out
+}
+
+// withoutKey returns a raw query without the parameter "key" and with every
+// other byte as it was.
+func withoutKey(raw string) string {
+	if !strings.Contains(raw, "k") && !strings.Contains(raw, "%") {
+		return raw
+	}
+	out, kept := "", false
+	for pair := range strings.SplitSeq(raw, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if n, err := url.QueryUnescape(name); err == nil && n == "key" {
+			continue
+		}
+		if kept {
+			out += "&"
+		}
+		out += pair
+		kept = true
+	}
+	return out
+}

@@ -1,0 +1,175 @@
+package llmproxy
+
+import (
+	"bytes"
+	"encoding/base64"
+	"io"
+
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
+	"github.com/go-llmproxy/llmproxy/provider"
+	"github.com/go-llmproxy/llmproxy/translate"
+	"github.com/go-llmproxy/llmproxy/translate/anthropic"
+	"github.com/go-llmproxy/llmproxy/translate/bedrock"
+	"github.com/go-llmproxy/llmproxy/translate/cohere"
+	"github.com/go-llmproxy/llmproxy/translate/gemini"
+	"github.com/go-llmproxy/llmproxy/translate/openai"
+	"github.com/go-llmproxy/llmproxy/translate/responses"
+)
+
+func newBytesReader(b []byte) io.Reader { return bytes.NewReader(b) }
+
+// outbound returns the client's side of a format for a target.
+func (t *target) outbound(f translate.Format) translate.Outbound {
+	if tr, ok := t.provider.(provider.Translator); ok {
+		if out := tr.Outbound(f, t.model); out != nil {
+			return out
+		}
+	}
+	switch f {
+	case translate.Responses:
+		return responses.Outbound{}
+	case translate.Anthropic:
+		return anthropic.Outbound{}
+	case translate.Gemini:
+		return gemini.Outbound{}
+	case translate.Cohere:
+		return cohere.Outbound{}
+	case translate.Bedrock:
+		return bedrock.Outbound{}
+	}
+	return openai.Outbound{}
+}
+
+// serveChat serves the routes of chat in all formats.
+func (x *exchange) serveChat() error {
+	if err := x.readBody(); err != nil {
+		return err
+	}
+	model, stream := x.rt.model, x.rt.stream
+	if x.rt.format == translate.Gemini {
+		if !jsonx.Valid(x.body) {
+			return translate.Errorf(translate.InvalidRequest, "the request body is not JSON")
+		}
+	} else {
+		var err error
+		if model, stream, err = x.modelMember(); err != nil {
+			return err
+		}
+	}
+	x.stream = stream
+	x.rec.ModelAsked, x.rec.Stream = model, stream
+	targets, err := x.p.targets(model, x.rt.format)
+	if err != nil {
+		return err
+	}
+	// Whether any of this must be read is known before a key is taken, as the
+	// conversation may carry state of a certain key.
+	x.sealed = translate.Sealed(x.body)
+	if f, ok := targets[0].formatFor(x.rt.format); x.sealed || ok && f != x.rt.format {
+		if err := x.parseRequest(); err != nil {
+			return err
+		}
+	}
+	return x.run(targets, &job{call: x.chatCall(model), answer: (*attempt).relay})
+}
+
+// parseRequest parses the body, once.
+func (x *exchange) parseRequest() error {
+	if x.req != nil {
+		return nil
+	}
+	req, err := x.inbound().ParseRequest(x.body)
+	if err != nil {
+		return err
+	}
+	req.Format, req.Stream = x.rt.format, x.stream
+	if req.Model == "" {
+		req.Model = x.rec.ModelAsked
+	}
+	x.req, x.owner = req, req.StateKey()
+	return nil
+}
+
+// chatCall builds an attempt's call: the client's bytes where the target
+// speaks its format, else the request translated, from scratch each time.
+func (x *exchange) chatCall(asked string) func(*attempt) (*provider.Call, error) {
+	return func(a *attempt) (*provider.Call, error) {
+		f, ok := a.target.formatFor(x.rt.format)
+		if !ok {
+			return nil, translate.Errorf(translate.Unsupported, "%s does not serve chat for the model %s", a.target.provider.Name(), quote(a.target.model))
+		}
+		a.format, a.out = f, a.target.outbound(f)
+		c := &provider.Call{
+			Op: provider.Chat, Format: f, Model: a.target.model, Stream: x.stream, Translated: f != x.rt.format,
+			Header: headersUp(x.r.Header, false, f != x.rt.format),
+		}
+		if !c.Translated && !x.sealed {
+			var err error
+			c.Body, err = a.withModel(asked)
+			return c, err
+		}
+		req, err := a.neutral()
+		if err != nil {
+			return nil, err
+		}
+		body, losses, err := a.out.AppendRequest(make([]byte, 0, len(x.body)+1024), req)
+		a.losses = append(a.losses, losses...)
+		c.Body = body
+		return c, err
+	}
+}
+
+// withModel returns the client's body naming the target's model, and is the
+// client's very bytes where it does so already.
+func (a *attempt) withModel(asked string) ([]byte, error) {
+	if a.target.model == asked || a.rt.format == translate.Gemini {
+		return a.body, nil
+	}
+	edit := jsonx.Edit{Name: "model", Value: jsonx.AppendString(nil, a.target.model)}
+	return jsonx.Splice(make([]byte, 0, len(a.body)+len(edit.Value)), a.body, edit)
+}
+
+// neutral returns the request in no format's terms, for this target and key.
+func (a *attempt) neutral() (*translate.Request, error) {
+	x := a.exchange
+	if err := x.parseRequest(); err != nil {
+		return nil, err
+	}
+	req := *x.req
+	req.Model = a.target.model
+	if x.owner != "" && x.owner != a.key.ID {
+		without, losses := req.WithoutStateOf(a.key.ID)
+		req = *without
+		a.losses = append(a.losses, losses...)
+	}
+	if err := a.fetchMedia(&req); err != nil {
+		return nil, err
+	}
+	return &req, nil
+}
+
+// fetchMedia puts in the bytes of media that the target takes no URLs of,
+// where the host lets it. Without a fetcher the codec refuses them.
+func (a *attempt) fetchMedia(req *translate.Request) error {
+	accepts, ok := a.out.(translate.URLAcceptor)
+	if !ok || a.p.fetch == nil {
+		return nil
+	}
+	var err error
+	req.Messages = translate.MapMedia(req.Messages, func(m *translate.Media) *translate.Media {
+		if err != nil || m.URL == "" || accepts.AcceptsURL(m) {
+			return m
+		}
+		var mime string
+		var data []byte
+		if mime, data, err = a.p.fetch(a.r.Context(), m.URL); err != nil {
+			err = &translate.Error{Kind: translate.InvalidRequest, Message: "the media at " + quote(m.URL) + " could not be fetched", Err: err}
+			return m
+		}
+		fetched := *m
+		fetched.URL, fetched.MIMEType = "", mime
+		fetched.Data = base64.StdEncoding.EncodeToString(data)
+		return &fetched
+	})
+	return err
+}

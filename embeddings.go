@@ -1,0 +1,223 @@
+package llmproxy
+
+import (
+	"bytes"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/go-llmproxy/llmproxy/provider"
+	"github.com/go-llmproxy/llmproxy/translate"
+	"github.com/go-llmproxy/llmproxy/translate/openai"
+)
+
+// serveEmbeddings serves /v1/embeddings, which clients know in OpenAI's format
+// alone.
+func (x *exchange) serveEmbeddings() error {
+	if err := x.readBody(); err != nil {
+		return err
+	}
+	model, _, err := x.modelMember()
+	if err != nil {
+		return err
+	}
+	x.rec.ModelAsked = model
+	targets, err := x.p.targets(model, translate.OpenAI)
+	if err != nil {
+		return err
+	}
+	var asked *translate.EmbeddingRequest // parsed where a target needs it
+	codec := func(t *target) translate.EmbeddingCodec {
+		if e, ok := t.provider.(provider.Embedder); ok {
+			return e.Embeddings(t.model)
+		}
+		return nil
+	}
+	return x.run(targets, &job{
+		call: func(a *attempt) (*provider.Call, error) {
+			if s, ok := a.target.provider.(provider.Supporter); ok && !s.Supports(provider.Embed, "", a.target.model) {
+				return nil, translate.Errorf(translate.Unsupported, "%s has no embeddings", a.target.provider.Name())
+			}
+			c := &provider.Call{Op: provider.Embed, Model: a.target.model}
+			ec := codec(a.target)
+			c.Translated = ec != nil
+			c.Header = headersUp(x.r.Header, false, c.Translated)
+			a.format = translate.OpenAI
+			if ec == nil {
+				var err error
+				c.Body, err = a.withModel(model)
+				return c, err
+			}
+			a.format = ""
+			if asked == nil {
+				if asked, err = (openai.Embeddings{}).ParseEmbeddingRequest(x.body); err != nil {
+					return nil, err
+				}
+			}
+			req := *asked
+			req.Model = a.target.model
+			body, losses, err := ec.AppendRequest(nil, &req)
+			a.losses = append(a.losses, losses...)
+			c.Body = body
+			return c, err
+		},
+		answer: func(a *attempt, resp *http.Response) error {
+			ec := codec(a.target)
+			if ec == nil {
+				return a.relayRaw(resp)
+			}
+			r, err := decoded(resp)
+			if err != nil {
+				return err
+			}
+			body, _, err := a.readWhole(&bodyReader{a: a, r: r})
+			if err != nil {
+				return err
+			}
+			parsed, err := ec.ParseResponse(body)
+			if err != nil {
+				return err
+			}
+			if parsed.Model == "" {
+				parsed.Model = a.target.model
+			}
+			x.rec.Usage = parsed.Usage
+			out := openai.Embeddings{}.AppendEmbeddingResponse(nil, asked, parsed)
+			a.writeHeader(resp, "application/json", false)
+			a.firstByte()
+			a.w.Header().Set("Content-Length", strconv.Itoa(len(out)))
+			a.w.WriteHeader(resp.StatusCode)
+			return a.write(out)
+		},
+	})
+}
+
+// serveForward serves the OpenAI routes that are not translated: they go to the
+// provider that the model names, in its own format.
+func (x *exchange) serveForward() error {
+	if err := x.readBody(); err != nil {
+		return err
+	}
+	contentType := x.r.Header.Get("Content-Type")
+	mediaType, params, _ := mime.ParseMediaType(contentType)
+	var model string
+	var err error
+	multi := mediaType == "multipart/form-data"
+	if multi {
+		model, err = formModel(x.body, params["boundary"])
+	} else {
+		model, _, err = x.modelMember()
+	}
+	if err != nil {
+		return err
+	}
+	x.rec.ModelAsked = model
+	targets, err := x.p.targets(model, translate.OpenAI)
+	if err != nil {
+		return err
+	}
+	return x.run(targets, &job{raw: true, answer: (*attempt).relayRaw, call: func(a *attempt) (*provider.Call, error) {
+		c := &provider.Call{
+			Op: provider.Forward, Model: a.target.model, Method: http.MethodPost, Path: x.rt.path, Query: withoutKey(x.r.URL.RawQuery),
+			Header: headersUp(x.r.Header, false, false), ContentType: contentType,
+		}
+		var err error
+		if multi {
+			c.Body, err = withFormModel(x.body, params["boundary"], a.target.model)
+		} else {
+			c.Body, err = a.withModel(model)
+		}
+		return c, err
+	}})
+}
+
+// formModel returns the field "model" of a multipart body, as audio routes
+// have it.
+func formModel(body []byte, boundary string) (string, error) {
+	start, end, err := formField(body, boundary, "model")
+	if err != nil {
+		return "", err
+	}
+	model := string(body[start:end])
+	if strings.TrimSpace(model) == "" {
+		return "", memberError("model", "the request names no model")
+	}
+	return model, nil
+}
+
+// withFormModel replaces the field "model" and leaves every other byte.
+func withFormModel(body []byte, boundary, model string) ([]byte, error) {
+	start, end, err := formField(body, boundary, "model")
+	if err != nil || string(body[start:end]) == model {
+		return body, err
+	}
+	out := make([]byte, 0, len(body)+len(model))
+	out = append(append(append(out, body[:start]...), model...), body[end:]...)
+	return out, nil
+}
+
+// formField finds a field's value in a multipart body. A field given twice is
+// refused, as two readers could see two models.
+func formField(body []byte, boundary, name string) (start, end int, err error) {
+	start = -1
+	offset := 0
+	delimiter := []byte("--" + boundary)
+	bad := translate.Errorf(translate.InvalidRequest, "the request body is not a proper multipart form")
+	if boundary == "" {
+		return 0, 0, bad
+	}
+	// multipart.Reader checks the form and knows header syntax, but tells no
+	// offsets; the parts are found by their delimiters beside it.
+	r := multipart.NewReader(bytes.NewReader(body), boundary)
+	for {
+		part, err := r.NextRawPart()
+		if err != nil {
+			break
+		}
+		at := bytes.Index(body[offset:], delimiter)
+		if at < 0 {
+			return 0, 0, bad
+		}
+		offset += at + len(delimiter)
+		head := bytes.Index(body[offset:], []byte("\r\n\r\n"))
+		if head < 0 {
+			return 0, 0, bad
+		}
+		valueStart := offset + head + 4
+		next := bytes.Index(body[valueStart:], append([]byte("\r\n"), delimiter...))
+		if next < 0 {
+			return 0, 0, bad
+		}
+		if part.FormName() == name && part.FileName() == "" {
+			if start >= 0 {
+				return 0, 0, memberError(name, "the field "+name+" is given more than once")
+			}
+			start, end = valueStart, valueStart+next
+		}
+		offset = valueStart + next + 2
+	}
+	if start < 0 {
+		return 0, 0, memberError(name, "the request names no model")
+	}
+	return start, end, nil
+}
+
+// serveGeminiPass serves Gemini's own embedding methods: they are sent as they
+// are, to providers that speak Gemini.
+func (x *exchange) serveGeminiPass() error {
+	targets, err := x.p.targets(x.rt.model, translate.Gemini)
+	if err != nil {
+		return err
+	}
+	x.rec.ModelAsked = x.rt.model
+	t := targets[0]
+	if f, ok := t.formatFor(translate.Gemini); !ok || f != translate.Gemini {
+		return translate.Errorf(translate.Unsupported, "%s does not serve this method; use /v1/embeddings", t.provider.Name())
+	}
+	path := "/v1beta/models/" + provider.EscapeSegment(t.model) + ":" + x.rt.path
+	return x.passTo(targets[:1], func(*attempt) *provider.Call {
+		return &provider.Call{Op: provider.Pass, Model: t.model, Method: http.MethodPost, Path: path, Query: withoutKey(x.r.URL.RawQuery), Header: headersUp(x.r.Header, true, false)}
+	})
+}

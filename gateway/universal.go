@@ -1,0 +1,158 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
+)
+
+// ErrUnknownProvider is returned where a step's provider has no place in the
+// gateway.
+var ErrUnknownProvider = errors.New("gateway: the gateway does not know the provider")
+
+// Step is one request of a universal request: a request that a provider has
+// built for itself.
+type Step struct {
+	Provider string // the provider's name in this module
+	Request  *http.Request
+}
+
+// NewUniversal returns one request that has the gateway try the steps in order.
+// Each step's body must be JSON. The answer is the first successful step's, in
+// its provider's own format; StepOf tells which.
+func (g *Gateway) NewUniversal(ctx context.Context, steps []Step) (*http.Request, error) {
+	e := jsonx.Encoder{}
+	e.Array()
+	for _, s := range steps {
+		endpoint, slug, ok := g.endpoint(s.Request.URL, s.Provider)
+		if !ok {
+			return nil, ErrUnknownProvider
+		}
+		body, err := bodyOf(s.Request)
+		if err != nil {
+			return nil, err
+		}
+		if s.Request.URL.RawQuery != "" {
+			endpoint += "?" + s.Request.URL.RawQuery
+		}
+		e.Object().Key("provider").String(slug).Key("endpoint").String(strings.TrimPrefix(endpoint, "/")).Key("headers").Object()
+		names := make([]string, 0, len(s.Request.Header))
+		for name := range s.Request.Header {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			e.KeyString(name).String(strings.Join(s.Request.Header[name], ", "))
+		}
+		e.EndObject().Key("query").Raw(body).EndObject()
+	}
+	e.EndArray()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, g.URL(), bytes.NewReader(e.B))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	g.Authorize(r.Header)
+	return r, nil
+}
+
+func bodyOf(r *http.Request) ([]byte, error) {
+	if r.GetBody == nil {
+		return nil, errors.New("gateway: a step's body cannot be read")
+	}
+	rc, err := r.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	defer rc.Close()
+	b, err := io.ReadAll(rc)
+	if err == nil && !jsonx.Valid(b) {
+		err = errors.New("gateway: a step's body is not JSON")
+	}
+	return b, err
+}
+
+// StepOf returns the index of the step that answered; false where the answer
+// does not say.
+func StepOf(h http.Header) (int, bool) {
+	n, err := strconv.Atoi(h.Get("Cf-Aig-Step"))
+	return n, err == nil && n >= 0
+}
+
+// ClientStep is a step of a universal request that a client sent.
+type ClientStep struct {
+	Provider string // the slug
+	Headers  http.Header
+	raw      []byte
+}
+
+// ParseSteps reads a client's universal request: an array of steps, or one.
+func ParseSteps(body []byte) ([]ClientStep, error) {
+	d := jsonx.NewDecoder(body)
+	var steps []ClientStep
+	step := func() {
+		raw := d.Raw()
+		if d.Err() != nil {
+			return
+		}
+		s := ClientStep{raw: raw, Headers: http.Header{}}
+		sd := jsonx.NewDecoder(raw)
+		for key := range sd.Members() {
+			switch string(key) {
+			case "provider":
+				s.Provider = sd.String()
+			case "headers":
+				for name := range sd.Members() {
+					n := string(name)
+					s.Headers.Set(n, sd.String())
+				}
+			}
+		}
+		if err := sd.Err(); err != nil {
+			d.Fail(err)
+		}
+		steps = append(steps, s)
+	}
+	if d.Kind() == jsonx.Array {
+		for range d.Elements() {
+			step()
+		}
+	} else {
+		step()
+	}
+	return steps, d.End()
+}
+
+// AppendSteps writes the request again with each step's headers replaced by
+// headers[i], and everything else as the client sent it.
+func AppendSteps(dst []byte, steps []ClientStep, headers []http.Header) ([]byte, error) {
+	e := jsonx.Encoder{B: dst}
+	e.Array()
+	for i, s := range steps {
+		var h jsonx.Encoder
+		h.Object()
+		names := make([]string, 0, len(headers[i]))
+		for name := range headers[i] {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			h.KeyString(name).String(strings.Join(headers[i][name], ", "))
+		}
+		h.EndObject()
+		out, err := jsonx.Splice(nil, s.raw, jsonx.Edit{Name: "headers", Value: h.B})
+		if err != nil {
+			return dst, err
+		}
+		e.Raw(out)
+	}
+	e.EndArray()
+	return e.B, nil
+}

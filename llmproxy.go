@@ -1,0 +1,163 @@
+// Package llmproxy puts one LLM endpoint inside a server that already runs.
+//
+// A Proxy is an http.Handler. Clients that speak OpenAI Chat, OpenAI
+// Responses, Anthropic Messages or Gemini reach any configured provider
+// through it, with pooled keys that rotate:
+//
+//	p, err := llmproxy.New(llmproxy.FromEnv(os.LookupEnv))
+//	if err != nil {
+//		log.Fatal(err)
+//	}
+//	http.Handle("/llm/", http.StripPrefix("/llm", p))
+//
+// A request names its provider in the model, "anthropic/claude-sonnet-5-5".
+// Where the provider speaks the client's format the bytes pass untouched; else
+// both are translated, and what cannot be translated is reported in the
+// Llmproxy-Loss header (package translate).
+//
+// The host owns the server, the logger, the transport, authentication and the
+// storage of keys. The package starts no goroutine that outlives a request,
+// and reads no environment but through FromEnv.
+package llmproxy
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"net/http"
+	"time"
+
+	"github.com/go-llmproxy/llmproxy/provider"
+	"github.com/go-llmproxy/llmproxy/rotate"
+	"github.com/go-llmproxy/llmproxy/translate"
+)
+
+// Proxy is the endpoint. It is made by New, immutable, and safe for concurrent
+// use. Nothing outlives a request, so there is nothing to close; an
+// http.Server's Shutdown waits for the streams that are open.
+type Proxy struct {
+	config
+	byName map[string]provider.Provider
+	models modelCache
+	checks keyChecks
+
+	gate    *gate // of all requests
+	gates   map[string]*gate
+	breaker breaker
+}
+
+// New returns a Proxy. Its error joins one error for each option that is wrong.
+func New(opts ...Option) (*Proxy, error) {
+	p := &Proxy{config: defaults()}
+	for _, o := range opts {
+		if o != nil {
+			o(&p.config)
+		}
+	}
+	if err := p.config.finish(); err != nil {
+		return nil, err
+	}
+	p.byName = make(map[string]provider.Provider, len(p.providers))
+	p.gate, p.gates = newGate(p.Concurrency.Total, p.Concurrency), map[string]*gate{}
+	p.breaker.streak = p.Retry.Streak
+	p.breaker.health, _ = p.rotator.(targetHealth)
+	for _, pr := range p.providers {
+		p.byName[pr.Name()] = pr
+		p.gates[pr.Name()] = newGate(p.Concurrency.PerProvider, p.Concurrency)
+	}
+	return p, nil
+}
+
+// Providers returns the names of the providers, in the order in which they
+// were configured.
+func (p *Proxy) Providers() []string {
+	names := make([]string, len(p.providers))
+	for i, pr := range p.providers {
+		names[i] = pr.Name()
+	}
+	return names
+}
+
+// ServeHTTP serves one request. Paths are relative to where the host mounts
+// the handler: strip the prefix by http.StripPrefix, or name it with
+// WithPathPrefix.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{p: p, w: w, r: r, start: p.now()}
+	x.rec.ID = requestID(r)
+	x.rec.Start = x.start
+	w.Header().Set("X-Request-Id", x.rec.ID)
+	defer x.finish()
+	if p.cors.handle(w, r) {
+		x.rec.Route, x.rec.Status = "preflight", http.StatusNoContent
+		return
+	}
+	if err := x.serve(); err != nil {
+		x.fail(err)
+	}
+}
+
+// serve routes the request. An error it returns has not been written.
+func (x *exchange) serve() error {
+	path, ok := x.p.mounted(x.r)
+	if !ok {
+		return translate.Errorf(translate.NotFound, "no such route")
+	}
+	rt, err := x.p.route(x.r, path)
+	x.rt, x.rec.Route, x.rec.ClientFormat = rt, rt.name, rt.format
+	if err != nil {
+		return err
+	}
+	if rt.serve == nil {
+		return translate.Errorf(translate.NotFound, "no such route")
+	}
+	if !rt.public {
+		principal, err := x.p.auth(x.r)
+		if err != nil {
+			return authError(err)
+		}
+		x.rec.Principal = principal
+	}
+	if !rt.local {
+		if err := x.p.gate.enter(x.r.Context()); err != nil {
+			return err
+		}
+		defer x.p.gate.leave()
+	}
+	return rt.serve(x)
+}
+
+// requestID returns the client's X-Request-Id where it is short and plain, and
+// a new one otherwise.
+func requestID(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); id != "" && len(id) <= 128 && isToken(id) {
+		return id
+	}
+	var b [12]byte
+	rand.Read(b[:])
+	return "req_" + hex.EncodeToString(b[:])
+}
+
+func isToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == ',' || c == ';' {
+			return false
+		}
+	}
+	return true
+}
+
+// acquire takes a key for a target. A provider that needs none and has none is
+// called with a zero Key.
+func (p *Proxy) acquire(ctx context.Context, t *target, s rotate.Scope) (rotate.Key, func(rotate.Outcome), error) {
+	s.Provider, s.Model = t.provider.Name(), t.model
+	k, done, err := p.rotator.Acquire(ctx, s)
+	if err != nil {
+		if kl, ok := t.provider.(provider.Keyless); ok && kl.KeyOptional() && isNoKeys(err) {
+			return rotate.Key{}, func(rotate.Outcome) {}, nil
+		}
+		return rotate.Key{}, nil, err
+	}
+	return k, done, nil
+}
+
+func (p *Proxy) now() time.Time { return p.clock() }

@@ -1,0 +1,130 @@
+package llmproxy
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/go-llmproxy/llmproxy/rotate"
+	"github.com/go-llmproxy/llmproxy/translate"
+)
+
+// Observer is told what happens. Any of its functions may be nil. They are
+// called on the request's goroutine, so they must be quick; what they are
+// given is theirs only during the call.
+type Observer struct {
+	// Attempt is called after each attempt.
+	Attempt func(ctx context.Context, x *Exchange, a *Attempt)
+	// Exchange is called once for each request, at its end.
+	Exchange func(ctx context.Context, x *Exchange)
+}
+
+// Exchange is the record of one request. It holds no content and no
+// credential.
+type Exchange struct {
+	ID        string // the request's ID: the client's X-Request-Id, or a new one
+	Route     string // "/v1/chat/completions", "/openai/…"
+	Principal string // who asked, as the host's AuthFunc says
+
+	ClientFormat   translate.Format
+	ProviderFormat translate.Format // empty where nothing was asked of a provider
+	Provider       string           // that served it, or that was tried last
+	ModelAsked     string
+	Model          string // at the provider
+	Key            string // the ID of the key that served it
+	Gateway        string // the gateway it went through
+	Stream         bool
+
+	Attempts []Attempt
+	Losses   []translate.Loss
+
+	Status     int           // HTTP status that the client saw
+	Start      time.Time     //
+	FirstByte  time.Duration // from Start to the answer's first content; 0: none
+	Duration   time.Duration
+	BytesIn    int64 // of the request's body, as far as it was read
+	BytesOut   int64 // of the answer's body
+	Usage      *translate.Usage
+	UsageFrom  UsageSource
+	Finish     translate.Finish
+	Aborted    bool  // the client went away
+	Err        error // what failed; for the log, not for clients
+	ResponseID string
+}
+
+// UsageSource tells where a usage record comes from.
+type UsageSource string
+
+// The sources.
+const (
+	UsageNone      UsageSource = "none"
+	UsageUpstream  UsageSource = "upstream"
+	UsageEstimated UsageSource = "estimated"
+)
+
+// Attempt is one request sent, or meant to be sent, to a provider.
+type Attempt struct {
+	Provider string
+	Model    string
+	Format   translate.Format
+	Key      string // ID
+	Status   int    // the provider's; 0: no answer
+	Class    rotate.Class
+	Duration time.Duration
+	Err      error
+}
+
+func (x *exchange) finish() {
+	x.rec.Duration = x.p.now().Sub(x.start)
+	x.rec.Aborted = x.rec.Aborted || x.gone.Load()
+	if x.rec.UsageFrom == "" {
+		x.rec.UsageFrom = UsageNone
+		if x.rec.Usage != nil {
+			x.rec.UsageFrom = UsageUpstream
+		}
+	}
+	ctx := context.WithoutCancel(x.r.Context())
+	for _, o := range x.p.observers {
+		if o.Exchange != nil {
+			o.Exchange(ctx, &x.rec)
+		}
+	}
+	x.log(ctx)
+}
+
+func (x *exchange) log(ctx context.Context) {
+	level := slog.LevelInfo
+	if x.rec.Err != nil && x.rec.Status >= 500 {
+		level = slog.LevelWarn
+	}
+	if !x.p.logger.Enabled(ctx, level) {
+		return
+	}
+	r := &x.rec
+	attrs := []slog.Attr{
+		slog.String("id", r.ID), slog.String("route", r.Route), slog.Int("status", r.Status), slog.Duration("duration", r.Duration),
+	}
+	if r.Principal != "" {
+		attrs = append(attrs, slog.String("principal", r.Principal))
+	}
+	if r.Provider != "" {
+		attrs = append(attrs,
+			slog.String("provider", r.Provider), slog.String("model_asked", r.ModelAsked), slog.String("model", r.Model), slog.String("key", r.Key),
+			slog.String("client_format", string(r.ClientFormat)), slog.String("provider_format", string(r.ProviderFormat)),
+			slog.Bool("stream", r.Stream), slog.Int("attempts", len(r.Attempts)), slog.Duration("first_byte", r.FirstByte),
+			slog.Int64("bytes_in", r.BytesIn), slog.Int64("bytes_out", r.BytesOut), slog.String("usage_from", string(r.UsageFrom)))
+	}
+	if u := r.Usage; u != nil {
+		attrs = append(attrs, slog.Int64("input_tokens", u.TotalInput()), slog.Int64("output_tokens", u.TotalOutput()), slog.Int64("cache_read_tokens", u.CacheRead))
+	}
+	if len(r.Losses) > 0 {
+		attrs = append(attrs, slog.Int("losses", len(r.Losses)))
+	}
+	if r.Aborted {
+		attrs = append(attrs, slog.Bool("aborted", true))
+	}
+	if r.Err != nil {
+		attrs = append(attrs, slog.String("error", r.Err.Error()))
+	}
+	x.p.logger.LogAttrs(ctx, level, "exchange", attrs...)
+}

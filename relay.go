@@ -1,0 +1,440 @@
+package llmproxy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/go-llmproxy/llmproxy/translate"
+)
+
+// relay passes a chat answer on: the provider's bytes where the client speaks
+// its format, else the answer translated. Until the first content nothing is
+// sent, so that a failure before it may lead to another attempt.
+func (a *attempt) relay(resp *http.Response) error {
+	body, err := decoded(resp)
+	if err != nil {
+		return err
+	}
+	r := &bodyReader{a: a, r: body}
+	same := a.format == a.rt.format
+	switch got := isStream(resp.Header); {
+	case a.stream && got && same && !a.rt.jsonArray:
+		return a.relayStream(resp, r)
+	case !a.stream && !got && same:
+		return a.relayWhole(resp, r)
+	case a.stream && got:
+		return a.translateStream(resp, r, a.out.Events(r))
+	case a.stream:
+		whole, err := a.parseWhole(r)
+		if err != nil {
+			return err
+		}
+		return a.translateStream(resp, r, translate.Replay(whole))
+	case got:
+		whole, err := translate.Collect(a.out.Events(r))
+		if err != nil {
+			return err
+		}
+		return a.translateWhole(resp, whole)
+	default:
+		whole, err := a.parseWhole(r)
+		if err != nil {
+			return err
+		}
+		return a.translateWhole(resp, whole)
+	}
+}
+
+// bodyReader reads a provider's answer, and keeps the watchdog calm as long as
+// bytes come. Before a read, which may block, it lets the client have what is
+// written.
+type bodyReader struct {
+	a     *attempt
+	r     io.Reader
+	flush func() error
+
+	drained int64 // bytes read since the client went away
+	ended   bool  // there is no more to read
+}
+
+func (b *bodyReader) Read(p []byte) (int, error) {
+	if b.flush != nil {
+		if err := b.flush(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := b.r.Read(p)
+	b.ended = b.ended || err != nil
+	if b.a.gone.Load() {
+		if b.drained += int64(n); b.drained > b.a.p.OnAbort.Bytes {
+			return 0, errClientGone
+		}
+	}
+	if n > 0 {
+		b.a.watch.progress(b.a.patience())
+	}
+	return n, err
+}
+
+// parseWhole reads and parses a whole answer.
+func (a *attempt) parseWhole(r io.Reader) (*translate.Response, error) {
+	body, rest, err := a.readWhole(r)
+	if err != nil {
+		return nil, err
+	}
+	if rest {
+		return nil, &translate.Error{Kind: translate.Upstream, Message: "the provider's answer is too large to translate"}
+	}
+	return a.out.ParseResponse(body)
+}
+
+func (a *attempt) readWhole(r io.Reader) (body []byte, rest bool, err error) {
+	limit := a.p.Limits.ResponseBody
+	body, err = readAll(nil, io.LimitReader(r, limit))
+	if err != nil {
+		return nil, false, translate.Truncated(err)
+	}
+	return body, int64(len(body)) == limit, nil
+}
+
+// relayWhole passes a whole answer on as it came. It is read first, because
+// some providers report failures under HTTP 200.
+func (a *attempt) relayWhole(resp *http.Response, r io.Reader) error {
+	body, rest, err := a.readWhole(r)
+	if err != nil {
+		return err
+	}
+	if !rest {
+		parsed, err := a.out.ParseResponse(body)
+		if err != nil && !translate.IsMalformed(err) {
+			return &failure{translate.AsError(err), resp.Header, false}
+		}
+		if err == nil {
+			a.observeResponse(parsed)
+		}
+	}
+	a.writeHeader(resp, resp.Header.Get("Content-Type"), true)
+	a.firstByte()
+	if !rest {
+		a.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	a.w.WriteHeader(resp.StatusCode)
+	if err := a.write(body); err != nil || !rest {
+		return err
+	}
+	n, err := a.copyFlushing(r)
+	a.rec.BytesOut += n
+	if err != nil && !errors.Is(err, errClientGone) {
+		return &abortError{err}
+	}
+	return err
+}
+
+// abortError is a failure in the middle of an answer whose format has no way to
+// say so: the connection is broken, so that half an answer does not look whole.
+type abortError struct{ err error }
+
+func (e *abortError) Error() string { return "the answer broke off: " + e.err.Error() }
+func (e *abortError) Unwrap() error { return e.err }
+
+// translateWhole answers with a translated answer.
+func (a *attempt) translateWhole(resp *http.Response, whole *translate.Response) error {
+	if err := a.parseRequest(); err != nil {
+		return err
+	}
+	a.observeResponse(whole)
+	for _, p := range whole.Parts {
+		a.claim(p)
+	}
+	body, losses := a.inbound().AppendResponse(make([]byte, 0, 4096), a.req, whole)
+	a.losses = append(append(a.losses, whole.Losses...), losses...)
+	a.writeHeader(resp, "application/json", false)
+	a.firstByte()
+	a.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	a.w.WriteHeader(resp.StatusCode)
+	return a.write(body)
+}
+
+// claim marks reasoning state as made with this attempt's key, so that the
+// conversation comes back to it.
+func (a *attempt) claim(p translate.Part) {
+	switch p := p.(type) {
+	case *translate.Text:
+		p.State = a.claimed(p.State)
+	case *translate.Thinking:
+		p.State = a.claimed(p.State)
+	case *translate.ToolUse:
+		p.State = a.claimed(p.State)
+	}
+}
+
+func (a *attempt) claimed(s *translate.State) *translate.State {
+	if s == nil || a.key.ID == "" || a.format == a.rt.format {
+		return s
+	}
+	c := *s
+	c.Key = a.key.ID
+	return &c
+}
+
+// write writes to the client and counts.
+func (a *attempt) write(b []byte) error {
+	if a.gone.Load() {
+		return nil
+	}
+	n, err := a.w.Write(b)
+	a.rec.BytesOut += int64(n)
+	if err != nil {
+		if a.p.OnAbort.Drain > 0 && a.streaming.Load() {
+			a.gone.Store(true) // the server will cancel the request's context, too
+			return nil
+		}
+		return errors.Join(errClientGone, err)
+	}
+	return nil
+}
+
+func (a *attempt) flush() {
+	// A writer that cannot flush sends at the end; there is nothing to do.
+	_ = http.NewResponseController(a.w).Flush()
+}
+
+// patience is how long the next bytes may take.
+func (a *attempt) patience() time.Duration {
+	if a.committed {
+		return a.p.Timeouts.Idle
+	}
+	return a.p.Timeouts.FirstContent
+}
+
+func (a *attempt) firstByte() {
+	a.rec.FirstByte = a.p.now().Sub(a.start)
+	a.watch.expect(a.p.Timeouts.Idle, errIdleTimeout)
+}
+
+func (a *attempt) observeResponse(r *translate.Response) {
+	a.rec.ResponseID, a.rec.Finish = r.ID, r.Finish
+	if r.Usage != nil {
+		a.rec.Usage = r.Usage
+	}
+}
+
+func (a *attempt) observeEvent(e *translate.Event) {
+	switch e.Type {
+	case translate.EventStart:
+		a.rec.ResponseID = e.ID
+	case translate.EventStop:
+		a.rec.Finish = e.Finish
+	default:
+		return
+	}
+	if e.Usage != nil {
+		a.rec.Usage = e.Usage
+	}
+}
+
+// streamHeader commits the exchange to a stream.
+func (a *attempt) streamHeader(resp *http.Response, contentType string, raw bool) {
+	h := a.w.Header()
+	a.writeHeader(resp, contentType, raw)
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no") // nginx would gather the stream
+	a.firstByte()
+	a.w.WriteHeader(resp.StatusCode)
+	a.streaming.Store(true)
+}
+
+// translateStream writes events in the client's format as they come.
+func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events iter.Seq2[translate.Event, error]) error {
+	if err := a.parseRequest(); err != nil {
+		return err
+	}
+	w := a.inbound().NewEventWriter(a.req)
+	contentType := "text/event-stream"
+	if a.rt.jsonArray {
+		contentType = "application/json"
+	}
+	buf := make([]byte, 0, 2048)
+	var gone error
+	r.flush = func() error {
+		if len(buf) == 0 || !a.committed {
+			return nil
+		}
+		gone = a.write(buf)
+		buf = buf[:0]
+		a.flush()
+		return gone
+	}
+	defer func() { a.rec.Losses = append(a.rec.Losses, w.Losses()...) }()
+	for e, err := range events {
+		if err != nil {
+			if gone != nil {
+				return gone
+			}
+			if !a.committed {
+				return err
+			}
+			err = a.explain(resp.Request.Context(), err)
+			buf = w.AppendError(buf, translate.AsError(err))
+			r.flush()
+			return err
+		}
+		a.observeEvent(&e)
+		e.State = a.claimed(e.State)
+		buf = w.AppendEvent(buf, &e)
+		if !a.committed && e.IsContent() {
+			a.streamHeader(resp, contentType, false)
+		}
+	}
+	return r.flush()
+}
+
+// relayStream passes a stream on as it comes, frame by frame, and reads along:
+// for the first content, for usage, and for the end, which a stream that is
+// cut has not.
+func (a *attempt) relayStream(resp *http.Response, r *bodyReader) error {
+	raw := &rawStream{a: a}
+	for e, err := range a.out.Events(io.TeeReader(r, raw)) {
+		if err != nil {
+			return a.endRaw(resp, r, raw, err)
+		}
+		a.observeEvent(&e)
+		if !a.committed && e.IsContent() {
+			a.streamHeader(resp, "text/event-stream", true)
+			if err := raw.send(); err != nil {
+				return err
+			}
+		}
+	}
+	return a.drainRaw(r, raw)
+}
+
+// endRaw ends a stream that failed, or that could not be followed.
+func (a *attempt) endRaw(resp *http.Response, r *bodyReader, raw *rawStream, err error) error {
+	if translate.IsMalformed(err) && r.ended && raw.whole < len(raw.hold) {
+		err = translate.Truncated(nil) // the last frame is cut, so no wonder
+	}
+	switch {
+	case raw.err != nil:
+		return raw.err
+	case translate.IsMalformed(err):
+		// Not to be understood, which is no reason not to pass it on.
+		if !a.committed {
+			a.streamHeader(resp, "text/event-stream", true)
+		}
+		return a.drainRaw(r, raw)
+	case !a.committed:
+		return &failure{translate.AsError(a.explain(resp.Request.Context(), err)), resp.Header, false}
+	case translate.IsTruncated(err):
+		err = a.explain(resp.Request.Context(), err)
+		if perr := a.parseRequest(); perr != nil {
+			return &abortError{err}
+		}
+		raw.hold = raw.hold[:0] // a frame that will never be whole
+		w := a.inbound().NewEventWriter(a.req)
+		if werr := a.write(w.AppendError(nil, translate.AsError(err))); werr != nil {
+			return werr
+		}
+		a.flush()
+		return err
+	}
+	// The provider's own error event, which the client has been sent.
+	if derr := a.drainRaw(r, raw); derr != nil {
+		return derr
+	}
+	return err
+}
+
+// drainRaw passes on what is left.
+func (a *attempt) drainRaw(r io.Reader, raw *rawStream) error {
+	if _, err := io.Copy(raw, r); err != nil {
+		if raw.err != nil {
+			return raw.err
+		}
+		return nil // all that matters has been sent
+	}
+	raw.whole = len(raw.hold)
+	return raw.send()
+}
+
+// rawStream takes what is read of a stream and sends the whole frames in it.
+// Half a frame is held back, so that an error event can follow at any time.
+type rawStream struct {
+	a     *attempt
+	hold  []byte
+	whole int // hold[:whole] is whole frames
+	err   error
+}
+
+func (s *rawStream) Write(p []byte) (int, error) {
+	from := max(len(s.hold)-3, 0)
+	s.hold = append(s.hold, p...)
+	if i := lastFrameEnd(s.hold[from:]); i > 0 {
+		s.whole = from + i
+	}
+	if !s.a.committed {
+		return len(p), nil
+	}
+	if err := s.send(); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (s *rawStream) send() error {
+	if s.whole == 0 {
+		return nil
+	}
+	if s.err = s.a.write(s.hold[:s.whole]); s.err != nil {
+		return s.err
+	}
+	s.hold = append(s.hold[:0], s.hold[s.whole:]...)
+	s.whole = 0
+	s.a.flush()
+	return nil
+}
+
+// lastFrameEnd returns where the last blank line ends.
+func lastFrameEnd(b []byte) int {
+	end := 0
+	for _, blank := range [...]string{"\n\n", "\n\r\n", "\r\r"} {
+		if i := bytes.LastIndex(b, []byte(blank)); i >= 0 {
+			end = max(end, i+len(blank))
+		}
+	}
+	return end
+}
+
+var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+// copyFlushing copies r to the client, flushing after each read.
+func (a *attempt) copyFlushing(r io.Reader) (n int64, err error) {
+	buf := copyBuffers.Get().(*[32 << 10]byte)
+	defer copyBuffers.Put(buf)
+	for {
+		m, err := r.Read(buf[:])
+		if m > 0 {
+			a.watch.progress(a.patience())
+			if a.rec.FirstByte == 0 {
+				a.firstByte()
+			}
+			if _, werr := a.w.Write(buf[:m]); werr != nil {
+				return n, errors.Join(errClientGone, werr)
+			}
+			n += int64(m)
+		}
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		a.flush()
+	}
+}

@@ -1,0 +1,101 @@
+package llmproxy
+
+import (
+	"strings"
+
+	"github.com/go-llmproxy/llmproxy/provider"
+	"github.com/go-llmproxy/llmproxy/translate"
+)
+
+// target is a model at a provider.
+type target struct {
+	provider provider.Provider
+	model    string // in the provider's terms
+}
+
+// targets finds what a client's model name stands for: an alias's targets,
+// "default", "provider/model", or a bare name at the home provider of the
+// route's format.
+func (p *Proxy) targets(model string, f translate.Format) ([]target, error) {
+	names := p.aliases[model]
+	if names == nil {
+		if model == "default" {
+			if p.defaultModel == "" {
+				return nil, modelError("no default model is configured")
+			}
+			model = p.defaultModel
+			names = p.aliases[model]
+		}
+		if names == nil {
+			t, err := p.target(model, f)
+			if err != nil {
+				return nil, err
+			}
+			return []target{t}, nil
+		}
+	}
+	out := make([]target, 0, len(names))
+	for _, n := range names {
+		t, err := p.target(n, f)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+func (p *Proxy) target(model string, f translate.Format) (target, error) {
+	prefix, rest, found := strings.Cut(model, "/")
+	if prefix == "models" && found { // Gemini's own prefix
+		return p.target(rest, f)
+	}
+	if !found {
+		home := p.homes[f]
+		pr, ok := p.byName[home]
+		if !ok {
+			return target{}, modelError("the model " + quote(model) + " names no provider; use provider/model, as GET /v1/models lists them")
+		}
+		return target{pr, model}, nil
+	}
+	if alias, ok := p.names[prefix]; ok {
+		prefix = alias
+	}
+	pr, ok := p.byName[prefix]
+	if !ok {
+		return target{}, modelError("no provider " + quote(prefix) + " is configured; GET /v1/models lists the models")
+	}
+	if rest == "" {
+		return target{}, modelError("the model is empty after " + quote(prefix+"/"))
+	}
+	return target{pr, rest}, nil
+}
+
+func modelError(msg string) error {
+	e := translate.Errorf(translate.NotFound, "%s", msg)
+	e.Code, e.Param = "model_not_found", "model"
+	return e
+}
+
+// quote shows a client's word in a message, cut where it is long.
+func quote(s string) string {
+	if len(s) > 100 {
+		s = s[:100] + "…"
+	}
+	return `"` + strings.ToValidUTF8(s, "?") + `"`
+}
+
+// formatFor chooses the format in which to call a target: the client's own
+// where the provider speaks it, so that bytes pass, else the provider's best.
+func (t *target) formatFor(f translate.Format) (translate.Format, bool) {
+	formats := t.provider.Formats(t.model)
+	for _, have := range formats {
+		if have == f {
+			return f, true
+		}
+	}
+	if len(formats) == 0 {
+		return "", false
+	}
+	return formats[0], true
+}
