@@ -225,7 +225,7 @@ func TestClassifyOverridden(t *testing.T) {
 func TestHeadroom(t *testing.T) {
 	o := Classify("groq", 200, header("X-Ratelimit-Limit-Requests", "1000", "X-Ratelimit-Remaining-Requests", "982", "X-Ratelimit-Reset-Requests", "25m54.826s",
 		"X-Ratelimit-Limit-Tokens", "30000", "X-Ratelimit-Remaining-Tokens", "28998", "X-Ratelimit-Reset-Tokens", "2.003s"), nil, nil)
-	if o.Requests != (Headroom{true, 982, 1000, 1554826 * time.Millisecond}) || o.Tokens != (Headroom{true, 28998, 30000, 2003 * time.Millisecond}) {
+	if o.Requests != (Headroom{Known: true, Remaining: 982, Limit: 1000, Reset: 1554826 * time.Millisecond}) || o.Tokens != (Headroom{Known: true, Remaining: 28998, Limit: 30000, Reset: 2003 * time.Millisecond}) {
 		t.Errorf("got %+v", o)
 	}
 	// Of several limits of a kind the tightest counts.

@@ -65,12 +65,10 @@ func headroom(o *Outcome, provider string, h http.Header) {
 		room := Headroom{Known: true, Remaining: n}
 		room.Limit, _ = strconv.ParseInt(b.limit, 10, 64)
 		d, t := reset(b.reset)
-		if !t.IsZero() {
-			if d = time.Until(t); !date(h.Get("Date")).IsZero() {
-				d = t.Sub(date(h.Get("Date")))
-			}
+		if served := date(h.Get("Date")); !t.IsZero() && !served.IsZero() {
+			d, t = t.Sub(served), time.Time{}
 		}
-		room.Reset = max(d, 0)
+		room.Reset, room.ResetAt = max(d, 0), t
 		into := &o.Tokens
 		if b.requests {
 			into = &o.Requests

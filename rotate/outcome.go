@@ -98,6 +98,7 @@ type Headroom struct {
 	Remaining int64
 	Limit     int64         // 0 when unknown
 	Reset     time.Duration // until the limit is whole again; 0 when unknown
+	ResetAt   time.Time     // the same as a time of day, where the provider gave one and not its own clock
 }
 
 // fraction returns the part of the limit that is left: 1 when unknown.

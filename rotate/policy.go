@@ -19,6 +19,7 @@ type Candidates struct {
 	counter  *atomic.Uint64 // nil when turn was taken already, by a shared engine
 	turn     uint64
 	affinity string
+	now      instant
 }
 
 // Len returns the number of keys.
@@ -32,7 +33,7 @@ func (c Candidates) InFlight(i int) int64 { return c.list[i].state.inFlight.Load
 
 // Headroom returns which part of the i-th key's limits is left for the model,
 // from 0 to 1, as the last answer told; 1 when that is unknown or too old.
-func (c Candidates) Headroom(i int) float64 { return c.list[i].headroom() }
+func (c Candidates) Headroom(i int) float64 { return c.list[i].headroom(c.now) }
 
 // Affinity returns Scope.Affinity.
 func (c Candidates) Affinity() string { return c.affinity }

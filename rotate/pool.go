@@ -116,11 +116,11 @@ func (p *Pool) Acquire(ctx context.Context, s Scope) (Key, func(Outcome), error)
 	// The common case takes no lock and allocates nothing.
 	if p.fleet == nil && len(s.Exclude) == 0 && s.Owner == "" {
 		if r := v.roster(now); len(r.fresh) > 0 {
-			e := r.fresh[p.policy.Pick(Candidates{list: r.fresh, counter: &v.ring.turn, affinity: s.Affinity})]
+			e := r.fresh[p.policy.Pick(Candidates{list: r.fresh, counter: &v.ring.turn, affinity: s.Affinity, now: now})]
 			return e.take(now)
 		}
 	}
-	return p.acquire(ctx, &s)
+	return p.acquire(ctx, &s, v, now)
 }
 
 // view finds the keys that may serve the scope at all.
@@ -145,14 +145,9 @@ func (p *Pool) view(ctx context.Context, s *Scope, now instant) (*view, error) {
 
 // acquire is Acquire with everything that can stand in the way: excluded keys,
 // an owner, a fleet, and keys that are all cooling down.
-func (p *Pool) acquire(ctx context.Context, s *Scope) (Key, func(Outcome), error) {
+func (p *Pool) acquire(ctx context.Context, s *Scope, v *view, now instant) (Key, func(Outcome), error) {
 	var waited time.Duration
 	for {
-		now := p.now()
-		v, err := p.view(ctx, s, now)
-		if err != nil {
-			return Key{}, nil, err
-		}
 		e, err := p.choose(ctx, v, s, now)
 		if err != nil {
 			return Key{}, nil, err
@@ -169,6 +164,10 @@ func (p *Pool) acquire(ctx context.Context, s *Scope) (Key, func(Outcome), error
 			return Key{}, nil, err
 		}
 		waited += pause
+		now = p.now()
+		if v, err = p.view(ctx, s, now); err != nil {
+			return Key{}, nil, err
+		}
 	}
 }
 
@@ -197,7 +196,7 @@ func (p *Pool) choose(ctx context.Context, v *view, s *Scope, now instant) (*ent
 	if len(list) == 0 {
 		return nil, nil
 	}
-	c := Candidates{list: list, counter: counter, affinity: s.Affinity}
+	c := Candidates{list: list, counter: counter, affinity: s.Affinity, now: now}
 	if shared {
 		c.counter, c.turn = nil, turn
 	}

@@ -136,8 +136,8 @@ func (e *entry) rest() instant {
 	return max(e.cells[CoverModel].rest.Load(), e.cells[CoverGroup].rest.Load())
 }
 
-func (e *entry) headroom() float64 {
-	if e.room.until.Load() <= e.provider.pool.now() {
+func (e *entry) headroom(now instant) float64 {
+	if e.room.until.Load() <= now {
 		return 1
 	}
 	left := math.Float64frombits(e.room.fraction.Load())
@@ -263,7 +263,7 @@ func (pp *provider) measure(e *entry, o Outcome) {
 			continue
 		}
 		if f := h.fraction(); f <= left {
-			left, reset = f, h.Reset
+			left, reset = f, h.resets(pp.pool, now)
 		}
 	}
 	if o.Requests.Known && o.Requests.Limit > 0 {
@@ -277,15 +277,18 @@ func (pp *provider) measure(e *entry, o Outcome) {
 	e.room.until.Store(now + int64(reset))
 
 	// What runs now may not be in the provider's count yet.
-	if o.Requests.Known && o.Requests.Reset > 0 && o.Requests.Remaining <= e.state.inFlight.Load() {
-		pp.rest(e, o.Requests.Reset)
+	if o.Requests.Known && o.Requests.Remaining <= e.state.inFlight.Load() {
+		pp.rest(e, o.Requests.resets(pp.pool, now))
 	}
-	if o.Tokens.Known && o.Tokens.Reset > 0 && o.Tokens.Remaining <= 0 {
-		pp.rest(e, o.Tokens.Reset)
+	if o.Tokens.Known && o.Tokens.Remaining <= 0 {
+		pp.rest(e, o.Tokens.resets(pp.pool, now))
 	}
 }
 
 func (pp *provider) rest(e *entry, d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	pp.mu.Lock()
 	c := pp.cell(e.cells[CoverModel].id)
 	until := pp.pool.now() + int64(min(d, maxHint))
@@ -302,6 +305,15 @@ func (pp *provider) rest(e *entry, d time.Duration) {
 
 // maxHint is the longest pause a provider is believed to mean.
 const maxHint = 40 * 24 * time.Hour
+
+// resets returns how long until the limit is whole again; 0 when unknown.
+func (h Headroom) resets(p *Pool, now instant) time.Duration {
+	d := h.Reset
+	if !h.ResetAt.IsZero() {
+		d = max(d, h.ResetAt.Sub(p.epoch.Add(time.Duration(now))))
+	}
+	return min(d, maxHint)
+}
 
 // hint returns the later of the outcome's hints, from now on; 0 is none.
 func (o Outcome) hint(p *Pool, now instant) time.Duration {
