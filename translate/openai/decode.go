@@ -33,19 +33,22 @@ type decoder struct {
 	cites    []translate.Citation // Perplexity's, which stand beside the choices
 	logprobs []byte
 	losses   *translate.Losses // nil in streams, which have none
-	inner    jsonx.Decoder
+	outer    jsonx.Decoder     // of the value
+	inner    jsonx.Decoder     // of its tool calls
 }
 
 // value reads one JSON value. Its events are in d.queue.
 func (d *decoder) value(raw []byte, failed bool) error {
 	d.queue = d.queue[:0]
-	var v chunk
-	dec := jsonx.NewDecoder(raw)
+	d.chunk = chunk{} // in d, to save an allocation
+	v := &d.chunk
+	dec := &d.outer
+	dec.Reset(raw)
 	if dec.Kind() == jsonx.Array { // Gemini wraps errors so
 		failed = true
 		dec.Skip()
 	} else {
-		d.members(dec, &v)
+		d.members(dec, v)
 	}
 	if err := dec.End(); err != nil {
 		return translate.Malformed(err)

@@ -102,7 +102,7 @@ func (d *decoder) delta(v *delta) {
 		d.textDelta(translate.KindText, v.content)
 	}
 	if v.audio != nil {
-		d.audio(v.audio)
+		d.audio(v.audio, v.content == "")
 	}
 	if v.signature != "" {
 		d.openText(translate.KindText)
@@ -185,10 +185,10 @@ func (d *decoder) parts(raw []byte) {
 
 // audio reads the model's speech. Its transcript is text; its sound is kept
 // where the answer is whole.
-func (d *decoder) audio(raw []byte) {
+func (d *decoder) audio(raw []byte, transcript bool) {
 	dec := jsonx.NewDecoder(raw)
 	for k := range dec.Members() {
-		if string(k) == "transcript" {
+		if transcript && string(k) == "transcript" {
 			if s := scalar(dec); s != "" {
 				d.textDelta(translate.KindText, s)
 			}

@@ -201,6 +201,9 @@ func (Embeddings) AppendEmbeddingResponse(dst []byte, req *translate.EmbeddingRe
 				if j > 0 {
 					e.B = append(e.B, ',')
 				}
+				if f != f || f-f != 0 { // JSON has neither NaN nor infinities
+					f = 0
+				}
 				e.B = strconv.AppendFloat(e.B, float64(f), 'g', -1, 32)
 			}
 			e.EndArray()

@@ -114,14 +114,16 @@ func (w *requestWriter) asString(parts []translate.Part) (string, bool) {
 func (w *requestWriter) toolResult(i, j int, res *translate.ToolResult) {
 	e := &w.e
 	e.Object().Key("role").String("tool").Key("tool_call_id").String(w.callID(res.ToolUseID))
+	name := ""
 	if w.d.ToolResultNames {
-		name := res.Name
-		if name == "" {
-			name = w.r.ToolNames()[res.ToolUseID]
+		if name = res.Name; name == "" {
+			name = w.toolName(res.ToolUseID)
 		}
-		if name != "" {
-			e.Key("name").String(name)
-		}
+	} else if w.r.Format == translate.OpenAI {
+		name = res.Name // the client has put it there, and knows whom it asks
+	}
+	if name != "" {
+		e.Key("name").String(name)
 	}
 	var texts []translate.Part
 	for k, p := range res.Parts {
@@ -155,6 +157,13 @@ func (w *requestWriter) toolResult(i, j int, res *translate.ToolResult) {
 	}
 	w.mark(res.Cache, path(i, j))
 	e.EndObject()
+}
+
+func (w *requestWriter) toolName(id string) string {
+	if w.names == nil {
+		w.names = w.r.ToolNames()
+	}
+	return w.names[id]
 }
 
 func (w *requestWriter) flushMoved() {

@@ -64,6 +64,7 @@ type requestWriter struct {
 	losses  translate.Losses
 	err     *translate.Error
 	lastMsg int
+	names   map[string]string  // of tools, by their calls' IDs
 	moved   []*translate.Media // of tool results, for the next user message
 }
 
