@@ -6,7 +6,7 @@ type Dialect int
 const (
 	PostgreSQL Dialect = iota + 1 // 12 and later
 	SQLite                        // 3.35 and later; the handle needs a busy_timeout
-	MySQL                         // 8.0.19 and later
+	MySQL                         // 8.0 and later; MariaDB 10.5 and later
 )
 
 // dialect holds the statements of a database. Tables are called rotate_… here,

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 
+	_ "github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
@@ -25,6 +26,8 @@ func open(ctx context.Context, kind, url, prefix string) (rotate.Shared, func(),
 		return e, func() { e.Close() }, nil
 	case "sqlite":
 		driver, dialect = "sqlite", sqlrotate.SQLite
+	case "mysql":
+		driver, dialect = "mysql", sqlrotate.MySQL
 	case "postgres":
 	default:
 		return nil, nil, fmt.Errorf("unknown engine %q", kind)

@@ -21,7 +21,7 @@ func targets(t *testing.T) []target {
 
 func servers(t *testing.T) []target {
 	var list []target
-	for kind, name := range map[string]string{"redis": "REDIS_URL", "postgres": "POSTGRES_URL"} {
+	for kind, name := range map[string]string{"redis": "REDIS_URL", "postgres": "POSTGRES_URL", "mysql": "MYSQL_DSN"} {
 		if url := os.Getenv(name); url != "" {
 			list = append(list, target{kind, url})
 		} else {
@@ -54,7 +54,7 @@ const processes, keys = 8, 7
 // Ten thousand requests of eight processes fall evenly on seven keys.
 func TestFleetIsStrict(t *testing.T) {
 	if len(servers(t)) == 0 {
-		t.Skip("neither REDIS_URL nor POSTGRES_URL is set")
+		t.Skip("none of REDIS_URL, POSTGRES_URL and MYSQL_DSN is set")
 	}
 	for _, on := range servers(t) {
 		t.Run(on.kind, func(t *testing.T) {
@@ -105,7 +105,7 @@ func warm(t *testing.T, on target, prefix string) {
 // time, and all use it after.
 func TestFleetSharesCooldowns(t *testing.T) {
 	if len(servers(t)) == 0 {
-		t.Skip("neither REDIS_URL nor POSTGRES_URL is set")
+		t.Skip("none of REDIS_URL, POSTGRES_URL and MYSQL_DSN is set")
 	}
 	for _, on := range servers(t) {
 		t.Run(on.kind, func(t *testing.T) {

@@ -5,11 +5,13 @@ go 1.26.0
 require (
 	github.com/go-llmproxy/llmproxy v0.0.0
 	github.com/go-llmproxy/llmproxy/rotate/redisrotate v0.0.0
+	github.com/go-sql-driver/mysql v1.10.1
 	github.com/jackc/pgx/v5 v5.12.0
 	modernc.org/sqlite v1.61.1
 )
 
 require (
+	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
