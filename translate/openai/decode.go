@@ -34,7 +34,8 @@ type decoder struct {
 	logprobs []byte
 	losses   *translate.Losses // nil in streams, which have none
 	outer    jsonx.Decoder     // of the value
-	inner    jsonx.Decoder     // of its tool calls
+	chunk    chunk
+	inner    jsonx.Decoder // of its tool calls
 }
 
 // value reads one JSON value. Its events are in d.queue.
