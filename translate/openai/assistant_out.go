@@ -3,6 +3,7 @@ package openai
 import (
 	"strings"
 
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
@@ -96,8 +97,9 @@ func (w *requestWriter) ownState(s *translate.State, i, j int) string {
 // thinking returns what of t can be sent: nil, the text, or text and state.
 func (w *requestWriter) thinking(t *translate.Thinking, i, j int) *translate.Thinking {
 	data := w.ownState(t.State, i, j)
-	if data != "" && !strings.HasPrefix(data, "{") {
-		// OpenAI's encrypted reasoning, which only Responses takes.
+	if data != "" && (jsonx.KindOf([]byte(data)) != jsonx.Object || !jsonx.Valid([]byte(data))) {
+		// OpenAI's encrypted reasoning, which only Responses takes. A client
+		// may have written anything here, and it must not become JSON.
 		w.lose(path(i, j), "Chat Completions has no place for this reasoning state")
 		data = ""
 	}
@@ -145,8 +147,7 @@ func (w *requestWriter) detail(t *translate.Thinking) {
 		e.Object().Key("type").String("reasoning.text").Key("text").String(t.Text).EndObject()
 		return
 	}
-	e.Raw([]byte(t.State.Data))
-	e.B = e.B[:len(e.B)-1] // reopen the object
+	w.reopen(t.State.Data)
 	switch {
 	case strings.Contains(t.State.Data, `"reasoning.summary"`):
 		e.Key("summary").String(t.Text)
@@ -156,6 +157,12 @@ func (w *requestWriter) detail(t *translate.Thinking) {
 	e.EndObject()
 }
 
+// reopen writes an object so that members can be added to it.
+func (w *requestWriter) reopen(object string) {
+	w.e.Raw([]byte(object))
+	w.e.B = w.e.B[:len(w.e.B)-1]
+}
+
 func (w *requestWriter) assistantContent(i int, texts []translate.Part, thinking []*translate.Thinking, empty bool) {
 	e := &w.e
 	e.Key("content")
@@ -163,8 +170,7 @@ func (w *requestWriter) assistantContent(i int, texts []translate.Part, thinking
 		e.Array()
 		for _, t := range thinking { // Mistral's parts
 			if t.State != nil {
-				e.Raw([]byte(t.State.Data))
-				e.B = e.B[:len(e.B)-1]
+				w.reopen(t.State.Data)
 			} else {
 				e.Object().Key("type").String("thinking")
 			}

@@ -140,7 +140,9 @@ func (d *decoder) members(dec *jsonx.Decoder, v *chunk) {
 		case "errors":
 			v.failed = v.failed || dec.Kind() == jsonx.Array && string(bytes.TrimSpace(dec.Raw())) != "[]"
 		case "object":
-			v.failed = v.failed || scalar(dec) == "error"
+			if dec.Kind() == jsonx.String {
+				v.failed = string(dec.StringBytes()) == "error" || v.failed
+			}
 		case "message", "detail", "code":
 			v.suspect = v.suspect || !dec.Null()
 		// Workers AI's own format has the delta at the top, and its answers

@@ -304,3 +304,16 @@ func TestErrors(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// State comes back through clients, who may have written anything.
+func TestForgedState(t *testing.T) {
+	for _, data := range []string{`{"a":1}],"model":"dear","x":[{"b":2}`, `{`, `"x"`, `[1]`} {
+		r := &translate.Request{Model: "m", Messages: []translate.Message{{Role: translate.Assistant, Parts: []translate.Part{
+			&translate.Thinking{Text: "t", State: &translate.State{Origin: "openai", Data: data}},
+		}}}}
+		out, losses, err := Outbound{}.AppendRequest(nil, r)
+		if err != nil || bytes.Contains(out, []byte("reasoning_details")) || len(losses) != 1 {
+			t.Errorf("%s: %s %v %v", data, out, losses, err)
+		}
+	}
+}

@@ -26,6 +26,7 @@ type eventWriter struct {
 	runes  int   // of text so far
 
 	details, images int
+	thought         bool                  // some thinking was shown
 	thinking        []*translate.Thinking // with state, since the last call
 }
 
@@ -190,9 +191,10 @@ func (w *eventWriter) blockDelta(e *jsonx.Encoder, b *block, ev *translate.Event
 	case translate.KindThinking:
 		b.text.WriteString(ev.Text)
 		text := ev.Text
-		if first && w.details > 0 {
+		if first && w.thought {
 			text = "\n\n" + text // as the blocks are set apart in a whole answer
 		}
+		w.thought = true
 		e.Key("reasoning_content").String(text)
 	case translate.KindRefusal:
 		e.Key("refusal").String(ev.Text)
