@@ -102,6 +102,16 @@ func (p *Pool) provider(name string) *provider {
 	return pp
 }
 
+// Refresh makes the pool ask the store again before it hands out another of the
+// provider's keys, for hosts that know when their keys change.
+func (p *Pool) Refresh(providerName string) {
+	pp := p.provider(providerName)
+	pp.fresh.Add(1)
+	if set := pp.set.Load(); set != nil {
+		set.expires.Store(0)
+	}
+}
+
 // Acquire returns the key for one attempt, and the function that reports what
 // came of it. See KeyRotator.
 func (p *Pool) Acquire(ctx context.Context, s Scope) (Key, func(Outcome), error) {

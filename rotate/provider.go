@@ -23,6 +23,7 @@ type provider struct {
 	// version counts changes of cooldowns; rosters made before are stale.
 	version atomic.Uint64
 
+	fresh   atomic.Uint64 // counts calls of Pool.Refresh
 	loading sync.Mutex    // guards call
 	call    chan struct{} // closed when the load that is under way has ended
 
@@ -95,8 +96,12 @@ func (pp *provider) ask(ctx context.Context) (*keySet, error) {
 		ctx, cancel = context.WithTimeout(ctx, storeTimeout)
 		defer cancel()
 	}
+	asked := pp.fresh.Load()
 	keys, err := pp.pool.store.Keys(ctx, pp.name)
 	expires := pp.pool.now() + int64(pp.pool.ttl)
+	if pp.fresh.Load() != asked {
+		expires = 0 // the answer may be from before the change
+	}
 	if err != nil {
 		if last == nil || context.Cause(ctx) == context.Canceled {
 			return nil, fmt.Errorf("rotate: key store: %w", err)

@@ -86,6 +86,23 @@ func TestHotReplacement(t *testing.T) {
 	}
 }
 
+func TestRefresh(t *testing.T) {
+	f, s := newFake(), &shelf{keys: manyKeys(2)}
+	b := bench{t, f, NewPool(s, WithClock(f.now), WithCacheTTL(time.Hour))}
+	b.p.Refresh("p") // before anything is known
+	b.use(Outcome{})
+	s.set(manyKeys(3)[2:], nil, nil)
+	b.p.Refresh("p")
+	for range 5 {
+		if got := b.use(Outcome{}); got != "k2" {
+			t.Errorf("got %s after it was removed", got)
+		}
+	}
+	if n := s.calls.Load(); n != 2 {
+		t.Errorf("the store was asked %d times", n)
+	}
+}
+
 func TestStoreFails(t *testing.T) {
 	f, s := newFake(), &shelf{err: errors.New("down")}
 	var events []Event

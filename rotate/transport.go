@@ -22,7 +22,8 @@ import (
 // key, before any of it reaches the client. Faults of the target are left to the
 // client, whose SDK has its own retries. When no other key is left the client
 // gets the last answer, marked "X-Should-Retry: false", so that its retries do
-// not multiply with the Transport's.
+// not multiply with the Transport's. An error inside a 200, in a stream for one,
+// is the client's to see: the Transport does not look into answers.
 //
 // An attempt ends, and its key is given back, when the answer's body is closed
 // or read to its end. When no key can be had at all, RoundTrip returns the
