@@ -1,0 +1,294 @@
+package anthropic
+
+import (
+	"bytes"
+	"io"
+	"iter"
+	"slices"
+
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
+	"github.com/go-llmproxy/llmproxy/internal/sse"
+	"github.com/go-llmproxy/llmproxy/translate"
+)
+
+// Events implements translate.Outbound.
+func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
+	return func(yield func(translate.Event, error) bool) {
+		s := sse.NewScanner(body, sse.DefaultMaxEvent)
+		dec := streamReader{o: o}
+		for !dec.done {
+			frame, err := s.Next()
+			if err != nil {
+				yield(translate.Event{}, translate.Truncated(err)) // pitfall 2
+				return
+			}
+			err = dec.frame(frame.Data)
+			for i := range dec.queue {
+				if !yield(dec.queue[i], nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(translate.Event{}, err)
+				return
+			}
+		}
+	}
+}
+
+// streamReader turns the frames of a stream into events.
+type streamReader struct {
+	o       Outbound
+	queue   []translate.Event // what the last frame gave
+	a       answer
+	started bool
+	done    bool
+	next    int // index of the next block
+	open    []*openBlock
+}
+
+// openBlock is a block under way.
+type openBlock struct {
+	at        int64 // the provider's index
+	index     int   // ours
+	kind      translate.PartKind
+	redacted  bool
+	signature string
+	input     []byte // a tool's, as content_block_start has it
+	fragments bool   // input_json_delta came
+	opaque    *translate.Opaque
+	json      []byte // an opaque block's input, from its deltas
+}
+
+func (s *streamReader) emit(e translate.Event) { s.queue = append(s.queue, e) }
+
+func (s *streamReader) frame(data []byte) error {
+	s.queue = s.queue[:0]
+	var (
+		d              = jsonx.NewDecoder(data)
+		typ            []byte
+		at             int64
+		message, block jsonx.Decoder
+		delta          delta
+	)
+	for k := range d.Members() {
+		switch string(k) {
+		case "type":
+			typ = d.StringBytes()
+		case "index":
+			at = d.Int()
+		case "message":
+			message = *d
+		case "content_block":
+			block = *d
+		case "delta":
+			s.delta(d, &delta)
+		case "usage":
+			s.a.usage.read(d)
+		case "error":
+			s.a.failed = s.a.failed || !d.Null()
+		}
+	}
+	if err := d.End(); err != nil {
+		return translate.Malformed(err)
+	}
+	if s.a.failed || string(typ) == "error" { // pitfall 5
+		return s.o.ParseError(200, nil, bytes.Clone(data))
+	}
+	switch string(typ) {
+	case "message_start":
+		return s.start(&message)
+	case "message_stop":
+		if !s.started {
+			return translate.Malformed(nil)
+		}
+		for len(s.open) > 0 {
+			s.stop(s.open[0])
+		}
+		s.done = true
+		s.emit(translate.Event{Type: translate.EventStop, Finish: s.a.finish(), Usage: s.a.usage.usage(), ServiceTier: s.a.usage.tier})
+		return nil
+	case "content_block_start":
+		if !s.started {
+			return translate.Malformed(nil)
+		}
+		return s.begin(&block, at)
+	case "content_block_delta":
+		if b := s.find(at); b != nil {
+			s.apply(b, &delta)
+		}
+	case "content_block_stop":
+		if b := s.find(at); b != nil {
+			s.stop(b)
+		}
+	}
+	if s.started && len(s.queue) == 0 {
+		s.emit(translate.Event{Type: translate.EventPing})
+	}
+	return nil
+}
+
+func (s *streamReader) start(d *jsonx.Decoder) error {
+	if s.started || d.Kind() != jsonx.Object {
+		return translate.Malformed(d.Err())
+	}
+	for k := range d.Members() {
+		s.a.member(string(k), d)
+	}
+	if d.Err() != nil {
+		return translate.Malformed(d.Err())
+	}
+	s.started = true
+	s.emit(translate.Event{Type: translate.EventStart, ID: s.a.id, Model: s.a.model, Usage: s.a.usage.usage(), ServiceTier: s.a.usage.tier})
+	return nil
+}
+
+func (s *streamReader) find(at int64) *openBlock {
+	for _, b := range s.open {
+		if b.at == at {
+			return b
+		}
+	}
+	return nil
+}
+
+// begin reads a content_block_start.
+func (s *streamReader) begin(d *jsonx.Decoder, at int64) error {
+	if b := s.find(at); b != nil {
+		s.stop(b)
+	}
+	r := blockReader{d: d, origin: s.o.origin()}
+	parts := r.block(nil)
+	if d.Err() != nil || len(parts) == 0 {
+		return translate.Malformed(d.Err())
+	}
+	b := &openBlock{at: at, index: s.next}
+	s.open = append(s.open, b)
+	e := translate.Event{Type: translate.EventBlockStart, Index: b.index}
+	text, cites := "", []translate.Citation(nil)
+	switch p := parts[0].(type) {
+	case *translate.Text:
+		b.kind, text, cites = translate.KindText, p.Text, p.Citations
+	case *translate.Thinking:
+		b.kind, b.redacted, e.Redacted, text = translate.KindThinking, p.Redacted, p.Redacted, p.Text
+		if p.State != nil {
+			b.signature = p.State.Data
+		}
+	case *translate.ToolUse:
+		s.a.calls = true
+		b.kind, e.ID, e.Name = translate.KindToolUse, p.ID, p.Name
+		if !emptyObject(p.Input) { // some servers send the input whole
+			b.input = bytes.Clone(p.Input)
+		}
+	case *translate.Opaque:
+		b.kind = translate.KindOpaque
+		b.opaque = &translate.Opaque{Format: p.Format, Type: p.Type, Raw: bytes.Clone(p.Raw)}
+		return nil // emitted when it is whole
+	default:
+		b.kind = translate.KindOpaque
+		b.opaque = &translate.Opaque{Format: translate.Anthropic, Type: "media", Raw: []byte("{}")}
+		return nil
+	}
+	s.next++
+	e.Kind = b.kind
+	s.emit(e)
+	s.text(b, text)
+	for i := range cites {
+		s.emit(translate.Event{Type: translate.EventBlockDelta, Index: b.index, Kind: b.kind, Citation: &cites[i]})
+	}
+	return nil
+}
+
+func (s *streamReader) text(b *openBlock, text string) {
+	if text != "" {
+		s.emit(translate.Event{Type: translate.EventBlockDelta, Index: b.index, Kind: b.kind, Text: text})
+	}
+}
+
+// delta is what a delta says, whatever its type: their members differ.
+type delta struct {
+	text, json, thinking, signature string
+	citation                        *translate.Citation
+	content                         []byte // a compaction's
+}
+
+func (s *streamReader) delta(d *jsonx.Decoder, out *delta) {
+	if d.Kind() != jsonx.Object {
+		return
+	}
+	for k := range d.Members() {
+		switch key := string(k); key {
+		case "type":
+		case "text":
+			out.text = d.String()
+		case "partial_json":
+			out.json = d.String()
+		case "thinking":
+			out.thinking = d.String()
+		case "signature":
+			out.signature = d.String()
+		case "citation":
+			if d.Kind() == jsonx.Object {
+				c := readCitation(d)
+				c.Raw = bytes.Clone(c.Raw)
+				out.citation = &c
+			}
+		case "content":
+			out.content = bytes.Clone(d.Raw())
+		case "stop_reason", "stop_sequence", "stop_details":
+			s.a.member(key, d)
+		}
+	}
+}
+
+func (s *streamReader) apply(b *openBlock, d *delta) {
+	switch b.kind {
+	case translate.KindText:
+		s.text(b, d.text)
+		if d.citation != nil {
+			s.emit(translate.Event{Type: translate.EventBlockDelta, Index: b.index, Kind: b.kind, Citation: d.citation})
+		}
+	case translate.KindThinking:
+		s.text(b, d.thinking)
+		b.signature += d.signature
+	case translate.KindToolUse:
+		b.fragments = b.fragments || d.json != ""
+		s.text(b, d.json)
+	case translate.KindOpaque:
+		b.json = append(b.json, d.json...)
+		if d.content != nil {
+			b.set("content", d.content)
+		}
+	}
+}
+
+// set sets a member of an opaque block.
+func (b *openBlock) set(name string, value []byte) {
+	if raw, err := jsonx.Splice(nil, b.opaque.Raw, jsonx.Edit{Name: name, Value: value}); err == nil {
+		b.opaque.Raw = raw
+	}
+}
+
+// stop ends a block.
+func (s *streamReader) stop(b *openBlock) {
+	s.open = slices.DeleteFunc(s.open, func(o *openBlock) bool { return o == b })
+	e := translate.Event{Type: translate.EventBlockStop, Index: b.index, Kind: b.kind, Redacted: b.redacted}
+	switch b.kind {
+	case translate.KindThinking:
+		if b.signature != "" {
+			e.State = &translate.State{Origin: s.o.origin(), Data: b.signature}
+		}
+	case translate.KindToolUse:
+		if !b.fragments && b.input != nil {
+			s.text(b, string(b.input))
+		}
+	case translate.KindOpaque:
+		if len(b.json) > 0 && jsonx.Valid(b.json) {
+			b.set("input", b.json)
+		}
+		e.Index = s.next
+		s.next++
+		s.emit(translate.Event{Type: translate.EventBlockStart, Index: e.Index, Kind: b.kind, Part: b.opaque})
+	}
+	s.emit(e)
+}
