@@ -69,7 +69,7 @@ func finish(native string, calls, content bool) (translate.Finish, error) {
 		return f, translate.Errorf(translate.Timeout, "the provider ran out of time")
 	case f.Reason == translate.FinishError && !content:
 		return f, translate.Errorf(translate.Upstream, "the provider failed to answer")
-	case f.Reason == translate.FinishError:
+	case f.Reason == translate.FinishError, f.Reason == translate.FinishLength, f.Reason == translate.FinishFiltered:
 	case calls:
 		f.Reason = translate.FinishToolUse
 	case f.Reason == "":

@@ -156,16 +156,19 @@ func (s *stream) endOthers(kind string) {
 }
 
 func (s *stream) closeIf(cond func(*block) bool) {
-	s.open = slices.DeleteFunc(s.open, func(b block) bool {
-		if !cond(&b) {
-			return false
+	kept := s.open[:0]
+	for i := range s.open {
+		b := &s.open[i]
+		if !cond(b) {
+			kept = append(kept, *b)
+			continue
 		}
 		if b.held != "" && !isNull(b.held) {
-			s.delta(&b, b.held)
+			s.delta(b, b.held)
 		}
 		s.emit(translate.Event{Type: translate.EventBlockStop, Index: b.index, Kind: b.kind})
-		return true
-	})
+	}
+	s.open = kept
 }
 
 func (s *stream) end(from origin) {
@@ -247,6 +250,7 @@ func (s *stream) stop() error {
 
 // frame is one event's JSON. Its members have the same meaning in all events.
 type frame struct {
+	d          jsonx.Decoder
 	typ        []byte
 	id         string
 	index      int64
@@ -263,7 +267,7 @@ type frame struct {
 
 func (f *frame) decode(data []byte) error {
 	*f = frame{citations: f.citations[:0]}
-	var d jsonx.Decoder
+	d := &f.d
 	d.Reset(data)
 	message := false
 	for key := range d.Members() {
@@ -280,7 +284,7 @@ func (f *frame) decode(data []byte) error {
 			message = d.Kind() == jsonx.String
 		case "delta":
 			for key := range d.Members() {
-				f.deltaMember(&d, key)
+				f.deltaMember(d, key)
 			}
 		}
 	}
