@@ -111,6 +111,20 @@ func ExampleAffinity() {
 	// Output: true
 }
 
+// An SDK whose conversations keep their keys, by a header or by their beginning.
+func ExampleConversation() {
+	name := rotate.Conversation("X-Session-Id")
+	pool := rotate.NewPool(rotate.Static(map[string][]rotate.Key{"openai": rotate.Secrets("sk-a", "sk-b")}), rotate.WithPolicy(rotate.Affinity{}))
+	transport := &rotate.Transport{Rotator: pool, Provider: "openai",
+		Scope: func(r *http.Request, body []byte, s *rotate.Scope) { s.Affinity = name(r, body) }}
+	_ = &http.Client{Transport: transport}
+
+	first := name(&http.Request{}, []byte(`{"messages":[{"role":"user","content":"hi"}]}`))
+	later := name(&http.Request{}, []byte(`{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"hello"},{"role":"user","content":"so?"}]}`))
+	fmt.Println(first == later)
+	// Output: true
+}
+
 // Rules of one's own stand in front of the documented ones.
 func ExampleRules() {
 	rules := append(rotate.Rules{

@@ -152,3 +152,19 @@ func TestAffinityMovesLittle(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkPolicy(b *testing.B) {
+	for _, n := range []int{100, 1000} {
+		for _, policy := range []Policy{RoundRobin{}, Random{}, Weighted{}, LeastInFlight{}, MostHeadroom{}, Affinity{}} {
+			b.Run(fmt.Sprintf("%T/%d keys", policy, n), func(b *testing.B) {
+				p := NewPool(Static(map[string][]Key{"p": manyKeys(n)}), WithPolicy(policy))
+				s := Scope{Provider: "p", Model: "m", Affinity: "conversation"}
+				b.ReportAllocs()
+				for b.Loop() {
+					_, done, _ := p.Acquire(context.Background(), s)
+					done(Outcome{})
+				}
+			})
+		}
+	}
+}

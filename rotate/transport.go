@@ -40,9 +40,10 @@ type Transport struct {
 	// credential in the header where the client has one (Authorization, X-Api-Key,
 	// Api-Key or X-Goog-Api-Key), or else sets Authorization: Bearer.
 	Authorize func(*http.Request, Key)
-	// Scope adds what the request says about its conversation, and may correct the
-	// model, which is found in the path or the JSON body. The body has been read; nil adds nothing.
-	Scope func(*http.Request, *Scope)
+	// Scope adds what the request says about its conversation (see Conversation),
+	// and may correct the model, which is found in the path or the JSON body. The
+	// body is nil when it is larger than MaxBody. A nil Scope adds nothing.
+	Scope func(r *http.Request, body []byte, s *Scope)
 	// Attempts is how many keys one request may try; 0 means 3. Retries that the
 	// client announces (X-Stainless-Retry-Count) are taken off it.
 	Attempts int
@@ -69,7 +70,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer body.Close()
 	scope := Scope{Provider: t.Provider, Model: requestModel(req.URL, body.start)}
 	if t.Scope != nil {
-		t.Scope(req, &scope)
+		t.Scope(req, body.start, &scope)
 	}
 	var last *http.Response
 	for left := t.attempts(req); ; left-- {

@@ -272,7 +272,7 @@ func TestTransportModel(t *testing.T) {
 		{"/v1/x", `[1]`, ""},
 	} {
 		var got rotate.Scope
-		tr := &rotate.Transport{Rotator: abc(), Provider: "openai", Scope: func(_ *http.Request, s *rotate.Scope) { got = *s },
+		tr := &rotate.Transport{Rotator: abc(), Provider: "openai", Scope: func(_ *http.Request, _ []byte, s *rotate.Scope) { got = *s },
 			Base: roundTrip(func(r *http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 			})}
