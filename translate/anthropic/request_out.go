@@ -220,7 +220,10 @@ func (w *requestWriter) writeSampling() {
 		}
 	}
 	neutral := temperature != nil && *temperature == 1
-	if temperature != nil && !(neutral && (on || w.rule.NoSampling)) && !drop(true, "temperature") {
+	// 1 is the default: with thinking the only value, elsewhere nothing is lost.
+	switch {
+	case temperature == nil || neutral && w.rule.NoSampling:
+	case neutral && on, !drop(true, "temperature"):
 		w.e.Key("temperature").Float(*temperature)
 	}
 	if p := r.TopP; p != nil {
