@@ -1,0 +1,99 @@
+package provider
+
+import (
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/go-llmproxy/llmproxy/translate"
+)
+
+// JoinPath appends an escaped path to a base URL, for pass-through. Segments
+// with which the base ends already are not repeated, so that both /v1/files
+// and /files below https://host/v1 mean https://host/v1/files. A path with a
+// segment "." or "..", however it is escaped, is refused: no request leaves
+// the base.
+func JoinPath(base, escaped string) (string, error) {
+	if escaped == "" || escaped == "/" {
+		return base + escaped, nil
+	}
+	if escaped[0] != '/' { // it would run into the host's name
+		escaped = "/" + escaped
+	}
+	if strings.ContainsFunc(escaped, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '?' || r == '#' }) {
+		return "", translate.Errorf(translate.InvalidRequest, "the path is not escaped")
+	}
+	for seg := range strings.SplitSeq(escaped, "/") {
+		if climbs(seg) {
+			return "", translate.Errorf(translate.InvalidRequest, "the path must not contain . or .. segments")
+		}
+	}
+	u, err := url.Parse(base)
+	if err != nil {
+		return "", translate.Errorf(translate.InvalidRequest, "the provider's address is not valid")
+	}
+	basePath := strings.TrimSuffix(u.EscapedPath(), "/")
+	for tail := basePath; tail != ""; {
+		if rest, ok := strings.CutPrefix(escaped, tail); ok && (rest == "" || rest[0] == '/') {
+			return strings.TrimSuffix(base, "/") + rest, nil
+		}
+		// The base's last n segments, then one fewer.
+		i := strings.IndexByte(tail[1:], '/')
+		if i < 0 {
+			break
+		}
+		tail = tail[1+i:]
+	}
+	return strings.TrimSuffix(base, "/") + escaped, nil
+}
+
+// join appends an endpoint's path to the base URL. A version with which the
+// base ends and the path begins stands once: people write base URLs with and
+// without it.
+func join(base, path string) string {
+	base = strings.TrimSuffix(base, "/")
+	i := strings.LastIndexByte(base, '/')
+	if last := base[i+1:]; i > 0 && len(last) > 1 && last[0] == 'v' && '0' <= last[1] && last[1] <= '9' && strings.HasPrefix(path[1:], last+"/") {
+		base = base[:i]
+	}
+	return base + path
+}
+
+// climbs reports whether a segment is, or decodes to something that holds, a
+// "." or ".." segment. It decodes twice, because some servers do.
+func climbs(seg string) bool {
+	for range 3 {
+		for part := range strings.FieldsFuncSeq(seg, func(r rune) bool { return r == '/' || r == '\\' }) {
+			if part, _, _ = strings.Cut(part, ";"); part == "." || part == ".." {
+				return true
+			}
+		}
+		decoded, err := url.PathUnescape(seg)
+		if err != nil || decoded == seg {
+			return err != nil
+		}
+		seg = decoded
+	}
+	return false
+}
+
+// EscapeSegment escapes s as one segment of a path. Unlike url.PathEscape it
+// escapes ':' too, as Bedrock's model IDs need.
+func EscapeSegment(s string) string {
+	return strings.ReplaceAll(url.PathEscape(s), ":", "%3A")
+}
+
+// MatchModel reports whether a model is matched by patterns. A pattern is as
+// in path.Match, but with '/' like any other character; one that starts with
+// '!' takes out what it matches. The last pattern that matches decides.
+func MatchModel(patterns []string, model string) bool {
+	flat := strings.ReplaceAll(model, "/", "\x00")
+	matched := false
+	for _, p := range patterns {
+		p, not := strings.CutPrefix(p, "!")
+		if ok, _ := path.Match(strings.ReplaceAll(p, "/", "\x00"), flat); ok {
+			matched = !not
+		}
+	}
+	return matched
+}

@@ -1,0 +1,187 @@
+package provider
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/go-llmproxy/llmproxy/rotate"
+	"github.com/go-llmproxy/llmproxy/translate"
+)
+
+// NewRequest builds the request for c.
+func (p *HTTP) NewRequest(ctx context.Context, c *Call, k rotate.Key) (*http.Request, error) {
+	switch c.Op {
+	case Chat:
+		return p.endpointRequest(ctx, c, k, find(p.Endpoints, c.Format, c.Model))
+	case CountTokens:
+		return p.endpointRequest(ctx, c, k, find(p.Counters, c.Format, c.Model))
+	case Embed:
+		return p.endpointRequest(ctx, c, k, p.embedding(c.Model))
+	case Models:
+		return p.listRequest(ctx, c, k)
+	case Forward:
+		path, ok := forward(p.Forwards, c.Path)
+		if !ok {
+			return nil, p.unsupported(c)
+		}
+		return p.pathRequest(ctx, c, k, cmp.Or(c.Method, http.MethodPost), path)
+	case Pass:
+		return p.pathRequest(ctx, c, k, cmp.Or(c.Method, http.MethodGet), c.Path)
+	}
+	return nil, p.unsupported(c)
+}
+
+// forward returns the path that an OpenAI route has at the provider.
+func forward(routes map[string]string, path string) (string, bool) {
+	for route, to := range routes {
+		if path == route || strings.HasSuffix(route, "/") && strings.HasPrefix(path, route) {
+			return cmp.Or(to, route) + path[len(route):], true
+		}
+	}
+	return "", false
+}
+
+func (p *HTTP) unsupported(c *Call) error {
+	what := string(c.Op)
+	if c.Op == Forward {
+		what = c.Path
+	}
+	if c.Format != "" {
+		what += " in the " + string(c.Format) + " format"
+	}
+	return translate.Errorf(translate.Unsupported, "%s does not serve %s", p.ID, what)
+}
+
+// endpointRequest builds a call of one endpoint, nil where there is none.
+func (p *HTTP) endpointRequest(ctx context.Context, c *Call, k rotate.Key, e *Endpoint) (*http.Request, error) {
+	if e == nil {
+		return nil, p.unsupported(c)
+	}
+	model := c.Model
+	if e.ModelMap != nil {
+		model = e.ModelMap(model)
+	}
+	body, err := applyRules(c, model, e.Rules)
+	if err != nil {
+		return nil, err
+	}
+	path := e.Path
+	if c.Stream && e.StreamPath != "" {
+		path = e.StreamPath
+	}
+	if path, err = expand(path, model); err != nil {
+		return nil, err
+	}
+	base := cmp.Or(e.BaseURL, p.BaseURL)
+	if e.Beside != "" {
+		base = strings.TrimSuffix(base, e.Beside)
+	}
+	call := *c
+	call.Body = body
+	auth := e.Auth
+	if auth == nil {
+		auth = p.Auth
+	}
+	return p.request(ctx, &call, k, http.MethodPost, join(base, path), auth, e.Header)
+}
+
+// expand puts the model into a path.
+func expand(path, model string) (string, error) {
+	if !strings.Contains(path, "{model") {
+		return path, nil
+	}
+	if model == "" || climbs(url.PathEscape(model)) {
+		return "", translate.Errorf(translate.InvalidRequest, "the model's name cannot stand in a path")
+	}
+	path = strings.ReplaceAll(path, "{model}", EscapeSegment(model))
+	return strings.ReplaceAll(path, "{model...}", strings.ReplaceAll(EscapeSegment(model), "%2F", "/")), nil
+}
+
+func (p *HTTP) listRequest(ctx context.Context, c *Call, k rotate.Key) (*http.Request, error) {
+	if p.ListPath == "" {
+		return nil, p.unsupported(c)
+	}
+	base := p.BaseURL
+	if p.ListBase != "" && base == p.home {
+		base = p.ListBase
+	}
+	u := join(base, p.ListPath)
+	if c.Path != "" && p.PageParam != "" {
+		sep := "?"
+		if strings.Contains(u, "?") {
+			sep = "&"
+		}
+		u += sep + p.PageParam + "=" + url.QueryEscape(c.Path)
+	}
+	auth := p.ListAuth
+	if auth == nil {
+		auth = p.Auth
+	}
+	return p.request(ctx, c, k, http.MethodGet, u, auth, p.ListHeader)
+}
+
+// pathRequest builds a request for a path that comes from the client.
+func (p *HTTP) pathRequest(ctx context.Context, c *Call, k rotate.Key, method, path string) (*http.Request, error) {
+	target, err := JoinPath(p.BaseURL, path)
+	if err != nil {
+		return nil, err
+	}
+	if c.Query != "" {
+		target += "?" + c.Query
+	}
+	auth := p.Auth
+	if p.PassAuth != nil {
+		if a := p.PassAuth(path); a != nil {
+			auth = a
+		}
+	}
+	return p.request(ctx, c, k, method, target, auth, nil)
+}
+
+// request puts the parts together. The client's headers come first, so that
+// nothing it sends replaces what the provider needs.
+func (p *HTTP) request(ctx context.Context, c *Call, k rotate.Key, method, target string, auth Auth, extra http.Header) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, method, target, nil)
+	if err != nil {
+		// The error quotes the URL, which is the client's in part.
+		return nil, translate.Errorf(translate.InvalidRequest, "the address for %s cannot be built from this request", p.ID)
+	}
+	switch {
+	case c.Body != nil:
+		body := c.Body
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		r.Body, _ = r.GetBody()
+		r.ContentLength = int64(len(body))
+	case c.BodyReader != nil && c.ContentLength != 0:
+		r.Body = io.NopCloser(c.BodyReader)
+		r.ContentLength = c.ContentLength
+	}
+	if c.Header != nil {
+		r.Header = maps.Clone(c.Header) // values are shared and never changed in place
+	}
+	if c.ContentType != "" {
+		r.Header["Content-Type"] = []string{c.ContentType}
+	} else if c.Body != nil && c.Op != Pass && r.Header["Content-Type"] == nil {
+		r.Header["Content-Type"] = []string{"application/json"}
+	}
+	for _, h := range [2]http.Header{extra, p.Header} {
+		for name, values := range h {
+			if r.Header[name] == nil {
+				r.Header[name] = values
+			}
+		}
+	}
+	if auth == nil {
+		auth = Bearer
+	}
+	if err := auth(ctx, r, k); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
