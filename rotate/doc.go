@@ -62,12 +62,12 @@
 // as providers count them, answers that take 1 to 10 seconds. A 429 is avoidable
 // when another key of the pool would have been served at that moment.
 //
-//	keys     policy                           requests    429s     met an avoidable 429
-//	equal    RoundRobin                       15,120,577   1,793   0.0000 %
-//	mixed    Weighted by requests per minute  10,584,064   4,408   0.0405 %
-//	mixed    RoundRobin                       10,583,974  67,237   0.4591 %
-//	mixed    Random                           10,584,598   195,125    1.5548 %
-//	mixed    Weighted, no shared engine       10,582,771   361,944    3.2539 %
+//	keys     policy                           requests       429s  met an avoidable 429
+//	equal    RoundRobin                       15,120,577    1,793  0.0000 %
+//	mixed    Weighted by requests per minute  10,584,064    4,408  0.0405 %
+//	mixed    RoundRobin                       10,583,974   67,237  0.4591 %
+//	mixed    Random                           10,584,598  195,125  1.5548 %
+//	mixed    Weighted, no shared engine       10,582,771  361,944  3.2539 %
 //
 // Equal keys are 30 requests a minute and 14,400 a day each; the demand is more
 // than they may do in a day, and what is beyond is refused here rather than there

@@ -37,6 +37,9 @@ func (v *view) renew(now instant) *roster {
 	pp := v.provider
 	pp.mu.Lock()
 	defer pp.mu.Unlock()
+	if r := v.current.Load(); r != nil && now < r.until && r.version == pp.version.Load() {
+		return r // someone else was faster
+	}
 	r := &roster{version: pp.version.Load(), until: math.MaxInt64, fresh: make([]*entry, 0, len(v.entries))}
 	for _, e := range v.entries {
 		cooling, resting := e.until(), e.rest()
