@@ -145,3 +145,48 @@ func BenchmarkAcquire(b *testing.B) {
 		})
 	}
 }
+
+// A server to which a connection takes longer than a request may wait is
+// reached all the same, in the end.
+func TestSlowConnection(t *testing.T) {
+	url := os.Getenv("REDIS_URL")
+	if url == "" {
+		t.Skip("REDIS_URL is unset: nothing runs over Redis")
+	}
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.ContextTimeoutEnabled = true
+	o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		select {
+		case <-time.After(150 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, addr)
+	}
+	client := redis.NewClient(o)
+	defer client.Close()
+	e, err := New(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recovered := make(chan rotate.Event, 100)
+	p := pool(e, rotate.WithEvents(func(ev rotate.Event) { recovered <- ev }))
+	deadline := time.Now().Add(5 * time.Second)
+	for time.Now().Before(deadline) {
+		_, done, err := p.Acquire(context.Background(), rotate.Scope{Provider: "p", Model: "m"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done(rotate.Outcome{})
+		for len(recovered) > 0 {
+			if ev := <-recovered; ev.Kind == rotate.SharedRecovered {
+				return
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Error("the pool never reaches the server")
+}

@@ -4,6 +4,7 @@
 //
 //	engine, err := sqlrotate.New(db, sqlrotate.PostgreSQL)
 //	err = engine.Migrate(ctx)
+//	defer engine.Close()
 //	pool := rotate.NewPool(store, rotate.WithShared(engine))
 //
 // An Acquire is one statement in PostgreSQL, and two in SQLite, which is in the
@@ -23,6 +24,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-llmproxy/llmproxy/rotate"
@@ -35,6 +38,9 @@ type Engine struct {
 	prefix  string
 
 	take, read, bump, upsert, clean string // statements
+
+	connecting atomic.Bool
+	connected  sync.WaitGroup
 }
 
 var _ rotate.Shared = (*Engine)(nil)
@@ -48,8 +54,8 @@ func WithPrefix(prefix string) Option { return func(e *Engine) { e.prefix = pref
 
 var validPrefix = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,40}$`)
 
-// New returns an engine over the host's database handle, which the host closes.
-// The tables must exist: see Migrate.
+// New returns an engine over the host's database handle, which the host closes,
+// after Close. The tables must exist: see Migrate.
 func New(db *sql.DB, dialect Dialect, opts ...Option) (*Engine, error) {
 	e := &Engine{db: db, dialect: dialect, prefix: "rotate_"}
 	for _, opt := range opts {
@@ -94,6 +100,7 @@ func (e *Engine) Schema() []string {
 func (e *Engine) Next(ctx context.Context, ask rotate.Ask) (t rotate.Turn, err error) {
 	defer func() {
 		if err != nil {
+			e.connect(ctx)
 			err = fmt.Errorf("sqlrotate: %w", err)
 		}
 	}()
@@ -123,6 +130,32 @@ func (e *Engine) Next(ctx context.Context, ask rotate.Ask) (t rotate.Turn, err e
 	}
 	rows, err := e.db.QueryContext(ctx, e.read, args...)
 	return scan(rows, err, ask.N)
+}
+
+// connectTimeout bounds how long the database is waited for behind the requests' backs.
+const connectTimeout = 5 * time.Second
+
+// connect makes a connection when a call ran out of time, perhaps because one
+// was to be made: that can take longer than a request may wait, and database/sql
+// gives up with the request, so that no request would ever get one.
+func (e *Engine) connect(ctx context.Context) {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) || !e.connecting.CompareAndSwap(false, true) {
+		return
+	}
+	// Close waits for it; it ends with connectTimeout at the latest.
+	e.connected.Go(func() {
+		defer e.connecting.Store(false)
+		ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+		defer cancel()
+		_ = e.db.PingContext(ctx) // the next call will tell
+	})
+}
+
+// Close waits until no connection is being made any more, a few seconds at most.
+// It leaves the database handle open, and the engine must not be used after it.
+func (e *Engine) Close() error {
+	e.connected.Wait()
+	return nil
 }
 
 // scan reads rows of counter, version, and one cooldown or NULLs.

@@ -5,8 +5,11 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/go-llmproxy/llmproxy/rotate"
 )
@@ -49,6 +52,80 @@ func TestPrefix(t *testing.T) {
 			}
 		}
 	}
+}
+
+// far is a database to which a connection takes longer than a request may wait.
+type far struct{ dials *int }
+
+func (f far) Connect(ctx context.Context) (driver.Conn, error) {
+	*f.dials++
+	select {
+	case <-time.After(200 * time.Millisecond):
+		return farConn{}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+func (far) Driver() driver.Driver { return nil }
+
+type farConn struct{ driver.Conn }
+
+func (farConn) Close() error { return nil }
+func (farConn) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+	return &oneRow{}, nil
+}
+
+type oneRow struct{ read bool }
+
+func (*oneRow) Columns() []string { return make([]string, 6) }
+func (*oneRow) Close() error      { return nil }
+func (r *oneRow) Next(dest []driver.Value) error {
+	if r.read {
+		return io.EOF
+	}
+	r.read = true
+	dest[0], dest[1] = int64(1), int64(0)
+	return nil
+}
+
+// It is reached all the same, and Close waits for the goroutine that reaches it.
+func TestSlowConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dials := 0
+		db := sql.OpenDB(far{&dials})
+		defer db.Close()
+		e, err := New(db, PostgreSQL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var events []rotate.EventKind
+		pool := rotate.NewPool(rotate.Static(map[string][]rotate.Key{"p": rotate.Secrets("a")}), rotate.WithShared(e),
+			rotate.WithEvents(func(ev rotate.Event) { events = append(events, ev.Kind) }))
+		use := func() time.Duration {
+			start := time.Now()
+			_, done, err := pool.Acquire(context.Background(), rotate.Scope{Provider: "p"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			done(rotate.Outcome{})
+			return time.Since(start)
+		}
+		if d := use(); d != 50*time.Millisecond {
+			t.Errorf("the first request waits %v", d)
+		}
+		start := time.Now()
+		e.Close()
+		if d := time.Since(start); d != 200*time.Millisecond {
+			t.Errorf("Close waits %v for the connection", d)
+		}
+		time.Sleep(time.Second)
+		if d := use(); d != 0 {
+			t.Errorf("a later request waits %v", d)
+		}
+		if dials != 2 || len(events) != 2 || events[1] != rotate.SharedRecovered {
+			t.Errorf("%d dials, events %v", dials, events)
+		}
+	})
 }
 
 // A database that is down fails no request.

@@ -49,5 +49,5 @@ func open(ctx context.Context, kind, url, prefix string) (rotate.Shared, func(),
 		db.Close()
 		return nil, nil, err
 	}
-	return e, func() { db.Close() }, nil
+	return e, func() { e.Close(); db.Close() }, nil
 }
