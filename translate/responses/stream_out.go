@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
@@ -31,6 +32,8 @@ type eventWriter struct {
 	step func(*translate.Event) // w.event
 	e    jsonx.Encoder          // what goes out
 	n    int64                  // sequence_number
+	// frame is where the event under way has its data.
+	frame int
 
 	id, model, tier string
 	created         int64
@@ -100,12 +103,24 @@ func (w *eventWriter) event(e *translate.Event) {
 func (w *eventWriter) begin(typ string) *jsonx.Encoder {
 	e := &w.e
 	e.B = append(append(append(e.B, "event: "...), typ...), "\ndata: {"...)
+	w.frame = len(e.B)
 	e.Key("type").String(typ).Key("sequence_number").Int(w.n)
 	w.n++
 	return e
 }
 
-func (w *eventWriter) end() { w.e.B = append(w.e.B, "}\n\n"...) }
+// end ends it. Schemas and hosted tools' items stand in an event as somebody
+// else has written them, and an event is one line.
+func (w *eventWriter) end() {
+	for _, c := range []byte("\n\r") {
+		data := w.e.B[w.frame:]
+		for i := bytes.IndexByte(data, c); i >= 0; i = bytes.IndexByte(data, c) {
+			data[i] = ' ' // never within a string, where it is escaped
+			data = data[i:]
+		}
+	}
+	w.e.B = append(w.e.B, "}\n\n"...)
+}
 
 // beginPart starts an event about the item under way.
 func (w *eventWriter) beginPart(typ, index string, at int64) *jsonx.Encoder {
