@@ -1,6 +1,7 @@
 package bedrock
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -123,14 +124,13 @@ func (w *writer) conversation(system []*translate.Text) {
 		w.turn(&w.turns[i], i == len(w.turns)-1)
 	}
 	w.EndArray()
-	if len(system) == 0 {
+	blank := func(t *translate.Text) bool { return strings.TrimSpace(t.Text) == "" }
+	if system = slices.DeleteFunc(system, blank); len(system) == 0 {
 		return
 	}
 	w.Key("system").Array()
 	for _, t := range system {
-		if strings.TrimSpace(t.Text) != "" {
-			w.text(t.Text)
-		}
+		w.text(t.Text)
 		w.cachePoint(t.Cache, t)
 	}
 	w.EndArray()

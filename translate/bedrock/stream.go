@@ -118,13 +118,16 @@ func (s *stream) stop() {
 }
 
 func (s *stream) closeIf(cond func(*block) bool) {
-	s.open = slices.DeleteFunc(s.open, func(b block) bool {
-		if !cond(&b) {
-			return false
+	kept := s.open[:0]
+	for i := range s.open {
+		b := &s.open[i]
+		if !cond(b) {
+			kept = append(kept, *b)
+			continue
 		}
 		s.emit(translate.Event{Type: translate.EventBlockStop, Index: b.index, Kind: b.kind, Redacted: b.redacted, State: s.o.state(b.state)})
-		return true
-	})
+	}
+	s.open = kept
 }
 
 // at returns the open block with that number and kind, or opens one: most
@@ -209,6 +212,7 @@ func (s *stream) fail(err error) {
 // payload is one event's JSON. Its members have the same meaning in all
 // events; "p" is padding.
 type payload struct {
+	d         jsonx.Decoder
 	number    int64
 	text      string
 	hasText   bool
@@ -228,7 +232,7 @@ type payload struct {
 
 func (p *payload) decode(b []byte) error {
 	*p = payload{}
-	var d jsonx.Decoder
+	d := &p.d
 	d.Reset(b)
 	for key := range d.Members() {
 		switch string(key) {
@@ -236,14 +240,14 @@ func (p *payload) decode(b []byte) error {
 			p.number = d.Int()
 		case "start", "delta":
 			for key := range d.Members() {
-				p.member(&d, key)
+				p.member(d, key)
 			}
 		case "stopReason":
 			p.native = d.String()
 		case "usage":
-			p.usage = usage(&d)
+			p.usage = usage(d)
 		case "serviceTier":
-			p.tier = tier(&d)
+			p.tier = tier(d)
 		}
 	}
 	return d.End()
