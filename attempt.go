@@ -247,7 +247,7 @@ func (a *attempt) aroundGateway(failed bool) bool {
 func (a *attempt) send(req *http.Request, j *job, rec *Attempt) (rotate.Outcome, error) {
 	name := a.target.provider.Name()
 	a.watch.expect(a.p.Timeouts.ResponseHeader, errHeaderTimeout)
-	resp, err := a.roundTripper().RoundTrip(req)
+	resp, err := a.p.transports[name].RoundTrip(req)
 	if err != nil {
 		a.aroundGateway(a.r.Context().Err() == nil)
 		return a.sendError(req.Context(), err)
@@ -273,14 +273,6 @@ func (a *attempt) send(req *http.Request, j *job, rec *Attempt) (rotate.Outcome,
 	e := a.parseError(resp, body)
 	raw := j.raw || a.format == a.rt.format && !a.refused(e)
 	return outcome, &failure{e, resp.Header, raw && len(body) > 0}
-}
-
-// roundTripper returns what sends the target's requests.
-func (a *attempt) roundTripper() http.RoundTripper {
-	if rt, ok := a.target.provider.(http.RoundTripper); ok {
-		return rt
-	}
-	return a.p.transport
 }
 
 func (a *attempt) parseError(resp *http.Response, body []byte) *translate.Error {

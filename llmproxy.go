@@ -37,9 +37,10 @@ import (
 // http.Server's Shutdown waits for the streams that are open.
 type Proxy struct {
 	config
-	byName map[string]provider.Provider
-	models modelCache
-	checks keyChecks
+	byName     map[string]provider.Provider
+	transports map[string]http.RoundTripper // by provider
+	models     modelCache
+	checks     keyChecks
 
 	gate    *gate // of all requests
 	gates   map[string]*gate
@@ -58,14 +59,28 @@ func New(opts ...Option) (*Proxy, error) {
 		return nil, err
 	}
 	p.byName = make(map[string]provider.Provider, len(p.providers))
+	p.transports = make(map[string]http.RoundTripper, len(p.providers))
 	p.gate, p.gates = newGate(p.Concurrency.Total, p.Concurrency), map[string]*gate{}
 	p.breaker.streak = p.Retry.Streak
 	p.breaker.health, _ = p.rotator.(targetHealth)
 	for _, pr := range p.providers {
 		p.byName[pr.Name()] = pr
+		p.transports[pr.Name()] = transportOf(pr, p.transport)
 		p.gates[pr.Name()] = newGate(p.Concurrency.PerProvider, p.Concurrency)
 	}
 	return p, nil
+}
+
+// transportOf returns what sends a provider's requests: the provider itself
+// where it needs no network, its wrapper of next, or next.
+func transportOf(pr provider.Provider, next http.RoundTripper) http.RoundTripper {
+	switch t := pr.(type) {
+	case http.RoundTripper:
+		return t
+	case provider.Wrapper:
+		return t.Transport(next)
+	}
+	return next
 }
 
 // Providers returns the names of the providers, in the order in which they

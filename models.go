@@ -76,6 +76,9 @@ func (p *Proxy) list(ctx context.Context, pr provider.Provider) (modelList, erro
 	}
 	// The caller that gives up first must not spoil it for the others.
 	got := p.models.flight.DoChan(name, func() (any, error) {
+		if _, fresh := cached(); fresh { // another flight has landed meanwhile
+			return nil, nil
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), listTimeout)
 		defer cancel()
 		models, err := p.fetchModels(ctx, pr, lister, rotate.Scope{})
@@ -140,11 +143,7 @@ func (p *Proxy) get(ctx context.Context, t *target, c *provider.Call, key rotate
 	if err != nil {
 		return nil, rotate.Outcome{Class: rotate.Canceled}, err
 	}
-	rt := p.transport
-	if own, ok := t.provider.(http.RoundTripper); ok {
-		rt = own
-	}
-	resp, err := rt.RoundTrip(req)
+	resp, err := p.transports[name].RoundTrip(req)
 	if err != nil {
 		return nil, p.classify(name, 0, nil, nil, err), &translate.Error{Kind: translate.Upstream, Message: "the provider could not be reached", Err: err}
 	}

@@ -393,5 +393,7 @@ func defaultTransport(t Timeouts) http.RoundTripper {
 	tr.MaxIdleConns = 1024
 	tr.MaxIdleConnsPerHost = 256
 	tr.DisableCompression = true // bytes pass as they are
+	// A stream's chunks that came together are read, and passed on, together.
+	tr.ReadBufferSize = 16 << 10
 	return tr
 }

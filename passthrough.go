@@ -118,10 +118,9 @@ func (x *exchange) serveUpgrade(t *target) error {
 	if err != nil {
 		return err
 	}
-	a := &attempt{exchange: x, target: t, key: key}
 	var failed error
 	proxy := httputil.ReverseProxy{
-		Transport: a.roundTripper(),
+		Transport: x.p.transports[t.provider.Name()],
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.Out.URL = (*url.URL)(up.URL)
 			pr.Out.Host = up.Host

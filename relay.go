@@ -1,7 +1,6 @@
 package llmproxy
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"iter"
@@ -299,10 +298,10 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 // for the first content, for usage, and for the end, which a stream that is
 // cut has not.
 func (a *attempt) relayStream(resp *http.Response, r *bodyReader) error {
-	raw := &rawStream{a: a}
-	for e, err := range a.out.Events(io.TeeReader(r, raw)) {
+	raw := &rawStream{a: a, r: r, skim: skimmer(a.format)}
+	for e, err := range a.out.Events(raw) {
 		if err != nil {
-			return a.endRaw(resp, r, raw, err)
+			return a.endRaw(resp, raw, err)
 		}
 		a.observeEvent(&e)
 		if !a.committed && e.IsContent() {
@@ -312,12 +311,12 @@ func (a *attempt) relayStream(resp *http.Response, r *bodyReader) error {
 			}
 		}
 	}
-	return a.drainRaw(r, raw)
+	return raw.drain()
 }
 
 // endRaw ends a stream that failed, or that could not be followed.
-func (a *attempt) endRaw(resp *http.Response, r *bodyReader, raw *rawStream, err error) error {
-	if translate.IsMalformed(err) && r.ended && raw.whole < len(raw.hold) {
+func (a *attempt) endRaw(resp *http.Response, raw *rawStream, err error) error {
+	if translate.IsMalformed(err) && raw.ended && raw.partial {
 		err = translate.Truncated(nil) // the last frame is cut, so no wonder
 	}
 	switch {
@@ -328,7 +327,7 @@ func (a *attempt) endRaw(resp *http.Response, r *bodyReader, raw *rawStream, err
 		if !a.committed {
 			a.streamHeader(resp, "text/event-stream", true)
 		}
-		return a.drainRaw(r, raw)
+		return raw.drain()
 	case !a.committed:
 		return &failure{translate.AsError(a.explain(resp.Request.Context(), err)), resp.Header, false}
 	case translate.IsTruncated(err):
@@ -336,7 +335,6 @@ func (a *attempt) endRaw(resp *http.Response, r *bodyReader, raw *rawStream, err
 		if perr := a.parseRequest(); perr != nil {
 			return &abortError{err}
 		}
-		raw.hold = raw.hold[:0] // a frame that will never be whole
 		w := a.inbound().NewEventWriter(a.req)
 		if werr := a.write(w.AppendError(nil, translate.AsError(err))); werr != nil {
 			return werr
@@ -345,70 +343,10 @@ func (a *attempt) endRaw(resp *http.Response, r *bodyReader, raw *rawStream, err
 		return err
 	}
 	// The provider's own error event, which the client has been sent.
-	if derr := a.drainRaw(r, raw); derr != nil {
+	if derr := raw.drain(); derr != nil {
 		return derr
 	}
 	return err
-}
-
-// drainRaw passes on what is left.
-func (a *attempt) drainRaw(r io.Reader, raw *rawStream) error {
-	if _, err := io.Copy(raw, r); err != nil {
-		if raw.err != nil {
-			return raw.err
-		}
-		return nil // all that matters has been sent
-	}
-	raw.whole = len(raw.hold)
-	return raw.send()
-}
-
-// rawStream takes what is read of a stream and sends the whole frames in it.
-// Half a frame is held back, so that an error event can follow at any time.
-type rawStream struct {
-	a     *attempt
-	hold  []byte
-	whole int // hold[:whole] is whole frames
-	err   error
-}
-
-func (s *rawStream) Write(p []byte) (int, error) {
-	from := max(len(s.hold)-3, 0)
-	s.hold = append(s.hold, p...)
-	if i := lastFrameEnd(s.hold[from:]); i > 0 {
-		s.whole = from + i
-	}
-	if !s.a.committed {
-		return len(p), nil
-	}
-	if err := s.send(); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-func (s *rawStream) send() error {
-	if s.whole == 0 {
-		return nil
-	}
-	if s.err = s.a.write(s.hold[:s.whole]); s.err != nil {
-		return s.err
-	}
-	s.hold = append(s.hold[:0], s.hold[s.whole:]...)
-	s.whole = 0
-	s.a.flush()
-	return nil
-}
-
-// lastFrameEnd returns where the last blank line ends.
-func lastFrameEnd(b []byte) int {
-	end := 0
-	for _, blank := range [...]string{"\n\n", "\n\r\n", "\r\r"} {
-		if i := bytes.LastIndex(b, []byte(blank)); i >= 0 {
-			end = max(end, i+len(blank))
-		}
-	}
-	return end
 }
 
 var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}

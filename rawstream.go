@@ -1,0 +1,199 @@
+package llmproxy
+
+import (
+	"bytes"
+	"io"
+
+	"github.com/go-llmproxy/llmproxy/translate"
+)
+
+// rawStream reads a stream of frames, sends the whole ones to the client as
+// they are once the exchange is committed, and lets a decoder read along.
+// Until then it holds them back; half a frame it holds back always, so that an
+// error event can follow at any time. After the commit the decoder sees only
+// the frames that skim leaves it: decoding each delta would cost more than
+// passing it on.
+type rawStream struct {
+	a    *attempt
+	r    io.Reader
+	skim func(frame []byte) bool // reports a frame of nothing but content; nil: none is
+
+	buf     []byte
+	sent    int    // buf[:sent] is at the client
+	seen    int    // buf[:seen] was offered to the decoder
+	whole   int    // buf[:whole] is whole frames
+	pending []byte // for the decoder; aliases buf
+	partial bool   // the stream ended in half a frame
+	ended   bool
+	err     error // of writing to the client
+}
+
+// Read gives the decoder its frames.
+func (s *rawStream) Read(p []byte) (int, error) {
+	for len(s.pending) == 0 {
+		if s.offer() {
+			break
+		}
+		if s.ended {
+			return 0, io.EOF
+		}
+		if err := s.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, s.pending)
+	s.pending = s.pending[n:]
+	return n, nil
+}
+
+// fill reads once, and sends what has become whole.
+func (s *rawStream) fill() error {
+	if s.a.committed && s.sent > 0 && s.sent == min(s.seen, s.whole) {
+		n := copy(s.buf, s.buf[s.sent:])
+		s.buf = s.buf[:n]
+		s.seen, s.whole, s.sent = s.seen-s.sent, s.whole-s.sent, 0
+	}
+	if len(s.buf) == cap(s.buf) {
+		grown := make([]byte, len(s.buf), max(4<<10, 4*cap(s.buf)))
+		copy(grown, s.buf)
+		s.buf = grown
+	}
+	n, err := s.r.Read(s.buf[len(s.buf):cap(s.buf)])
+	from := max(len(s.buf)-3, s.whole)
+	s.buf = s.buf[:len(s.buf)+n]
+	if i := lastFrameEnd(s.buf[from:]); i > 0 {
+		s.whole = from + i
+	}
+	if err == io.EOF {
+		s.ended = true
+		s.partial = s.whole < len(s.buf)
+		err = nil
+	}
+	if err == nil && s.a.committed {
+		err = s.send()
+	}
+	return err
+}
+
+// offer gives the decoder the next frames that concern it. It reports whether
+// there are any.
+func (s *rawStream) offer() bool {
+	for s.seen < s.whole {
+		end := s.whole
+		if s.a.committed && s.skim != nil {
+			end = s.seen + firstFrameEnd(s.buf[s.seen:s.whole])
+			if s.skim(s.buf[s.seen:end]) {
+				s.seen = end
+				continue
+			}
+		}
+		s.pending, s.seen = s.buf[s.seen:end], end
+		return true
+	}
+	if s.ended && s.seen < len(s.buf) {
+		s.pending, s.seen = s.buf[s.seen:], len(s.buf)
+		return true
+	}
+	return false
+}
+
+// send sends the whole frames.
+func (s *rawStream) send() error {
+	if s.sent == s.whole {
+		return nil
+	}
+	if s.err = s.a.write(s.buf[s.sent:s.whole]); s.err != nil {
+		return s.err
+	}
+	s.sent = s.whole
+	s.a.flush()
+	return nil
+}
+
+// drain passes on what is left, half a frame included.
+func (s *rawStream) drain() error {
+	for !s.ended {
+		s.seen, s.pending = s.whole, nil
+		if err := s.fill(); err != nil {
+			return s.err // all that matters has been sent
+		}
+	}
+	s.whole = len(s.buf)
+	return s.send()
+}
+
+// lastFrameEnd returns where the last blank line ends; 0 if there is none.
+func lastFrameEnd(b []byte) int {
+	for i := len(b); ; {
+		if i = bytes.LastIndexByte(b[:i], '\n'); i <= 0 {
+			break
+		}
+		if b[i-1] == '\n' || b[i-1] == '\r' && i >= 2 && b[i-2] == '\n' {
+			return i + 1
+		}
+	}
+	if i := bytes.LastIndex(b, []byte("\r\r")); i >= 0 && bytes.IndexByte(b, '\n') < 0 {
+		return i + 2
+	}
+	return 0
+}
+
+// firstFrameEnd returns where the first blank line ends; all of b if there is
+// none.
+func firstFrameEnd(b []byte) int {
+	for i := 0; i < len(b); {
+		n := bytes.IndexByte(b[i:], '\n')
+		if n < 0 {
+			break
+		}
+		i += n + 1
+		switch {
+		case i < len(b) && b[i] == '\n':
+			return i + 1
+		case i+1 < len(b) && b[i] == '\r' && b[i+1] == '\n':
+			return i + 2
+		}
+	}
+	return len(b)
+}
+
+// skimmer returns a test for frames of a format that carry content and nothing
+// else: no usage, no end, no error. The words that it looks for cannot stand
+// in content, where their quotes would be escaped.
+func skimmer(f translate.Format) func([]byte) bool {
+	switch f {
+	case translate.OpenAI:
+		return func(b []byte) bool {
+			return !bytes.Contains(b, []byte(`"error"`)) && !given(b, `"usage"`) && !given(b, `"finish_reason"`) &&
+				bytes.HasPrefix(b, []byte("data: {")) // [DONE], event: error
+		}
+	case translate.Anthropic:
+		return func(b []byte) bool {
+			return bytes.HasPrefix(b, []byte("event: content_block_delta\n")) || bytes.HasPrefix(b, []byte("event: content_block_delta\r\n"))
+		}
+	case translate.Responses:
+		return func(b []byte) bool {
+			line, _, _ := bytes.Cut(b, []byte("\n"))
+			return bytes.HasPrefix(line, []byte("event: response.")) && bytes.HasSuffix(bytes.TrimSuffix(line, []byte("\r")), []byte(".delta"))
+		}
+	case translate.Gemini:
+		return func(b []byte) bool {
+			return !bytes.Contains(b, []byte(`"finishReason"`)) && !bytes.Contains(b, []byte(`"error"`)) && !bytes.Contains(b, []byte(`"promptFeedback"`))
+		}
+	}
+	return nil
+}
+
+// given reports whether a member stands in a frame with a value other than
+// null.
+func given(b []byte, key string) bool {
+	for {
+		i := bytes.Index(b, []byte(key))
+		if i < 0 {
+			return false
+		}
+		if b = bytes.TrimLeft(b[i+len(key):], " :"); !bytes.HasPrefix(b, []byte("null")) {
+			return true
+		}
+	}
+}

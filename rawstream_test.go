@@ -1,0 +1,67 @@
+package llmproxy
+
+import (
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/go-llmproxy/llmproxy/translate"
+)
+
+func TestFrameEnds(t *testing.T) {
+	for in, want := range map[string][2]int{
+		"": {0, 0}, "data: 1\n": {0, 8}, "data: 1\n\n": {9, 9}, "a\n\nb\n\nc": {6, 3}, "a\r\n\r\nb\r\n\r\nc\r\n": {10, 5}, "a\r\rb": {3, 4}, "\n\n": {2, 2}, "a\n\r\n": {4, 4},
+	} {
+		if got := lastFrameEnd([]byte(in)); got != want[0] {
+			t.Errorf("lastFrameEnd(%q) = %d, want %d", in, got, want[0])
+		}
+		if got := firstFrameEnd([]byte(in)); got != want[1] {
+			t.Errorf("firstFrameEnd(%q) = %d, want %d", in, got, want[1])
+		}
+	}
+}
+
+// Whatever the reads, the client gets every byte, in whole frames, and the
+// decoder every frame that is not skimmed.
+func TestRawStream(t *testing.T) {
+	const in = "data: {\"a\"}\n\ndata: {\"error\"}\n\n: x\n\ndata: {\"b\"}\r\n\r\ndata: {\"finish_reason\": \"stop\"}\n\ndata: [DONE]\n\nrest"
+	for name, r := range map[string]io.Reader{"whole": strings.NewReader(in), "bytes": iotest.OneByteReader(strings.NewReader(in)), "halves": iotest.HalfReader(strings.NewReader(in))} {
+		w := httptest.NewRecorder()
+		x := &exchange{p: &Proxy{}, w: w}
+		x.committed = true
+		raw := &rawStream{a: &attempt{exchange: x}, r: r, skim: skimmer(translate.OpenAI)}
+		decoded, err := io.ReadAll(raw)
+		if err != nil || raw.drain() != nil || w.Body.String() != in || !raw.partial {
+			t.Errorf("%s: %v, client got %q", name, err, w.Body)
+		}
+		if want := "data: {\"error\"}\n\n: x\n\ndata: {\"finish_reason\": \"stop\"}\n\ndata: [DONE]\n\nrest"; string(decoded) != want {
+			t.Errorf("%s: decoder got %q, want %q", name, decoded, want)
+		}
+	}
+}
+
+func TestSkimmer(t *testing.T) {
+	for f, frames := range map[translate.Format]map[string]bool{
+		translate.OpenAI: {
+			`data: {"choices":[{"delta":{"content":"\"usage\":1 \"error\""},"finish_reason":null}],"usage":null}`: true,
+			`data: {"choices":[],"usage":{"x":1}}`:         false,
+			`data: {"choices":[{"finish_reason":"stop"}]}`: false,
+			`data: {"x_groq":{"usage": {}}}`:               false,
+			`data: [DONE]`:                                 false,
+			"event: error\ndata: {}":                       false,
+			`data: {"error":{}}`:                           false,
+		},
+		translate.Anthropic: {"event: content_block_delta\ndata: {}": true, "event: message_delta\ndata: {}": false, "event: content_block_stop\ndata: {}": false, "data: {}": false},
+		translate.Responses: {"event: response.output_text.delta\ndata: {}": true, "event: response.completed\ndata: {\"x\":\".delta\"}": false, "event: error\ndata: {}": false},
+		translate.Gemini:    {`data: {"candidates":[{"content":{}}],"usageMetadata":{}}`: true, `data: {"candidates":[{"finishReason":"STOP"}]}`: false, `data: {"error":{}}`: false},
+	} {
+		skim := skimmer(f)
+		for frame, want := range frames {
+			if got := skim([]byte(frame + "\n\n")); got != want {
+				t.Errorf("%s: %q: %v", f, frame, got)
+			}
+		}
+	}
+}
