@@ -7,6 +7,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/internal/sse"
 )
 
@@ -16,15 +17,10 @@ import (
 // pitfall 33
 func checkStream(t *testing.T, stream []byte) {
 	t.Helper()
-	type item struct {
-		ID, Type, Arguments, Input string
-		EncryptedContent           string `json:"encrypted_content"`
-		Content, Summary           []struct{ Type, Text, Refusal string }
-	}
 	type event struct {
 		Type           string
 		SequenceNumber int `json:"sequence_number"`
-		Item           *item
+		Item           json.RawMessage
 		ItemID         string `json:"item_id"`
 		OutputIndex    int    `json:"output_index"`
 		ContentIndex   int    `json:"content_index"`
@@ -71,6 +67,7 @@ func checkStream(t *testing.T, stream []byte) {
 		if e.ItemID != "" && (e.ItemID != openID || e.OutputIndex != len(items)) {
 			t.Fatalf("item %q is not open: %s", e.ItemID, ev.Data)
 		}
+		item := parseItem(jsonx.NewDecoder(e.Item))
 		deltas += e.Delta
 		for _, whole := range []*string{e.Text, e.Arguments, e.Input, e.Refusal} {
 			if whole == nil {
@@ -86,7 +83,7 @@ func checkStream(t *testing.T, stream []byte) {
 			if openID != "" {
 				t.Fatalf("%q is open yet", openID)
 			}
-			openID, content = e.Item.ID, 0
+			openID, content = item.id, 0
 		case "response.content_part.added":
 			if e.ContentIndex != content {
 				t.Fatalf("part %d where %d is next", e.ContentIndex, content)
@@ -94,13 +91,14 @@ func checkStream(t *testing.T, stream []byte) {
 		case "response.content_part.done":
 			content++
 		case "response.output_item.done":
-			if openID != e.Item.ID || len(e.Item.Content) != content && e.Item.Type == "message" {
+			if openID != item.id {
 				t.Fatalf("%q is open, %s", openID, ev.Data)
 			}
+			if item.typ == "message" && len(item.parts) != content {
+				t.Fatalf("%d parts: %s", content, ev.Data)
+			}
 			openID = ""
-			var raw struct{ Item json.RawMessage }
-			_ = json.Unmarshal(ev.Data, &raw)
-			items = append(items, raw.Item)
+			items = append(items, e.Item)
 		case "response.completed", "response.incomplete", "response.failed":
 			if e.Response.ID != id {
 				t.Errorf("ID %q, then %q", id, e.Response.ID)
