@@ -25,6 +25,9 @@ type job struct {
 	// answer handles a response whose status says success. An error before
 	// the exchange is committed may lead to another attempt.
 	answer func(a *attempt, resp *http.Response) error
+	// request replaces the provider's own way of building the request; nil:
+	// it is built from call.
+	request func(ctx context.Context, a *attempt) (*http.Request, error)
 	// raw says that the provider's errors go to the client as they are.
 	raw bool
 	// single says that the body can be sent only once.
@@ -164,6 +167,12 @@ func (x *exchange) attempt(t *target, j *job, tried *[]string) error {
 	rec.Format = a.format
 	x.rec.ProviderFormat = a.format
 	outcome, err = a.send(req, j, &rec)
+	a.record(rec, outcome, err, began)
+	return err
+}
+
+// record adds an attempt to the exchange's record and tells the observers.
+func (x *exchange) record(rec Attempt, outcome rotate.Outcome, err error, began time.Time) {
 	rec.Class, rec.Err, rec.Duration = outcome.Class, err, x.p.now().Sub(began)
 	x.rec.Attempts = append(x.rec.Attempts, rec)
 	for _, o := range x.p.observers {
@@ -171,7 +180,6 @@ func (x *exchange) attempt(t *target, j *job, tried *[]string) error {
 			o.Attempt(x.r.Context(), &x.rec, &x.rec.Attempts[len(x.rec.Attempts)-1])
 		}
 	}
-	return err
 }
 
 // clientGone ends the attempt, or gives a stream the time to tell its usage.
@@ -193,6 +201,18 @@ func (x *exchange) scope(tried []string) rotate.Scope {
 }
 
 func (a *attempt) request(ctx context.Context, j *job) (*http.Request, error) {
+	if j.request != nil {
+		return j.request(ctx, a)
+	}
+	req, err := a.build(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	return req, a.reach(req)
+}
+
+// build has the provider build its request, for its own address.
+func (a *attempt) build(ctx context.Context, j *job) (*http.Request, error) {
 	call, err := j.call(a)
 	if err != nil {
 		return nil, err
@@ -205,7 +225,7 @@ func (a *attempt) request(ctx context.Context, j *job) (*http.Request, error) {
 	if err := a.refuseLosses(a.losses); err != nil {
 		return nil, err
 	}
-	return req, a.reach(req)
+	return req, nil
 }
 
 // reach sends the request through the gateway, where there is one that knows
@@ -245,23 +265,28 @@ func (a *attempt) aroundGateway(failed bool) bool {
 
 // send sends the request and handles the answer.
 func (a *attempt) send(req *http.Request, j *job, rec *Attempt) (rotate.Outcome, error) {
-	name := a.target.provider.Name()
 	a.watch.expect(a.p.Timeouts.ResponseHeader, errHeaderTimeout)
-	resp, err := a.p.transports[name].RoundTrip(req)
+	resp, err := a.p.transports[a.target.provider.Name()].RoundTrip(req)
 	if err != nil {
 		a.aroundGateway(a.r.Context().Err() == nil)
 		return a.sendError(req.Context(), err)
 	}
 	defer resp.Body.Close()
+	return a.receive(req.Context(), resp, j, rec)
+}
+
+// receive handles an answer.
+func (a *attempt) receive(ctx context.Context, resp *http.Response, j *job, rec *Attempt) (rotate.Outcome, error) {
+	name := a.target.provider.Name()
 	rec.Status = resp.StatusCode
 	a.watch.expect(a.p.Timeouts.FirstContent, errContentTimeout)
 	if resp.StatusCode < 300 || j.raw && resp.StatusCode < 400 {
 		err := j.answer(a, resp)
-		return a.outcome(req.Context(), resp, err), a.explain(req.Context(), err)
+		return a.outcome(ctx, resp, err), a.explain(ctx, err)
 	}
 	body, rest, err := readError(resp, a.p.Limits.ErrorBody)
 	if err != nil {
-		return a.sendError(req.Context(), err)
+		return a.sendError(ctx, err)
 	}
 	outcome := a.p.classify(name, resp.StatusCode, resp.Header, body, nil)
 	a.aroundGateway(gateway.Failed(resp.StatusCode, resp.Header, body))

@@ -70,7 +70,13 @@ func (x *exchange) serveChat() error {
 			return err
 		}
 	}
-	return x.run(targets, &job{call: x.chatCall(model), answer: (*attempt).relay})
+	j := &job{call: x.chatCall(model), answer: (*attempt).relay}
+	if g := x.p.gateway; g != nil && g.Universal {
+		if done, err := x.runUniversal(targets, j); done {
+			return err
+		}
+	}
+	return x.run(targets, j)
 }
 
 // parseRequest parses the body, once.

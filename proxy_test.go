@@ -417,7 +417,7 @@ func TestErrorPaths(t *testing.T) {
 		{"wrong method", "GET", "/v1/chat/completions", ``, 405, "POST"},
 		{"wrong method for models", "POST", "/v1/models", ``, 405, "GET"},
 		{"unknown route", "GET", "/v1/nothing", ``, 404, "route"},
-		{"root", "GET", "/", ``, 404, "route"},
+		{"root", "GET", "/", ``, 405, "POST"},
 		{"refused", "POST", "/v1/chat/completions", body("refused/x"), 502, "reached"},
 		{"reset", "POST", "/v1/chat/completions", body("reset/x"), 502, "reached"},
 		{"hangs", "POST", "/v1/chat/completions", body("hang/x"), 504, "in time"},

@@ -94,6 +94,13 @@ func (p *Proxy) route(r *http.Request, path string) (route, error) {
 	if v, ok := strings.CutPrefix(rest, "/v1/v1/"); ok { // a client that adds /v1 to a base that has it
 		rest = "/v1/" + v
 	}
+	if rest == "/" {
+		return rt.static(rest, staticRoute{http.MethodPost, translate.OpenAI, (*exchange).serveUniversal, false}, r)
+	}
+	if v, ok := strings.CutPrefix(rest, "/compat/"); ok {
+		rt.name, rt.path, rt.serve = "/compat/…", "/compat/"+v, (*exchange).serveCompat
+		return rt, nil
+	}
 	if len(rest) > 1 {
 		if s, ok := routes[strings.TrimSuffix(rest, "/")]; ok {
 			return rt.static(strings.TrimSuffix(rest, "/"), s, r)

@@ -38,7 +38,7 @@ func main() {
 // plain mounts the proxy in a net/http mux.
 func plain(proxy http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /", home)
+	mux.HandleFunc("/", home)
 	mux.Handle("/llm/", http.StripPrefix("/llm", proxy))
 	return mux
 }
