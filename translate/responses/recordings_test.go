@@ -109,7 +109,7 @@ func checkAnswer(t *testing.T, resp *translate.Response) {
 	}
 	same := cmp.Options{cmpopts.EquateEmpty(), cmpopts.IgnoreFields(translate.Response{}, "ID", "ServiceTier"), cmpopts.IgnoreFields(translate.Usage{}, "ServerTools"), cmpopts.IgnoreFields(translate.Finish{}, "Native")}
 	body, losses := fixed().AppendResponse(nil, nil, resp)
-	if len(losses) > 0 || !json.Valid(body) || bytes.Contains(body, []byte(`"error":null`)) {
+	if len(losses) > 0 || !json.Valid(body) {
 		t.Fatalf("%v %s", losses, body)
 	}
 	again, err := Outbound{}.ParseResponse(body)

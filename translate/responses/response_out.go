@@ -78,14 +78,17 @@ func finishOutcome(f *translate.Finish) *outcome {
 }
 
 // envelope writes the members of the response object. Much of it repeats the
-// request, which SDKs want to see. The member error is there only where there
-// is one: openai-go takes even a null for a failure.
+// request, which SDKs want to see. The document demands the member error; its
+// null is harmless here, inside an event, where openai-go does not look.
 func (w *eventWriter) envelope(e *jsonx.Encoder, o *outcome) {
 	r := w.req
 	e.Key("id").String(w.id).Key("object").String("response").Key("created_at").Int(w.created)
 	e.Key("status").String(o.status).Key("background").Bool(false)
+	e.Key("error")
 	if o.status == "failed" {
-		e.Key("error").Object().Key("code").String(o.code).Key("message").String(o.message).EndObject()
+		e.Object().Key("code").String(o.code).Key("message").String(o.message).EndObject()
+	} else {
+		e.Null()
 	}
 	e.Key("incomplete_details")
 	if o.reason != "" {
