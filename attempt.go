@@ -253,14 +253,12 @@ func (a *attempt) reach(req *http.Request) error {
 	return nil
 }
 
-// aroundGateway reports whether the gateway itself failed and the next attempt
-// is to go around it.
-func (a *attempt) aroundGateway(failed bool) bool {
+// aroundGateway has the next attempt go around a gateway that failed itself,
+// where the host wants that.
+func (a *attempt) aroundGateway(failed bool) {
 	if failed && a.via != nil && a.via.DirectOnFailure {
 		a.direct = true
-		return true
 	}
-	return false
 }
 
 // send sends the request and handles the answer.

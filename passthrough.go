@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -122,7 +121,7 @@ func (x *exchange) serveUpgrade(t *target) error {
 	proxy := httputil.ReverseProxy{
 		Transport: x.p.transports[t.provider.Name()],
 		Rewrite: func(pr *httputil.ProxyRequest) {
-			pr.Out.URL = (*url.URL)(up.URL)
+			pr.Out.URL = up.URL
 			pr.Out.Host = up.Host
 			pr.Out.Header = up.Header
 			pr.Out.Header.Set("Connection", "Upgrade")

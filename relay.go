@@ -281,7 +281,9 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 			}
 			err = a.explain(resp.Request.Context(), err)
 			buf = w.AppendError(buf, translate.AsError(err))
-			r.flush()
+			if ferr := r.flush(); ferr != nil {
+				return ferr
+			}
 			return err
 		}
 		a.observeEvent(&e)

@@ -107,6 +107,7 @@ type Event struct {
 // EventKind says what an Event tells.
 type EventKind uint8
 
+// The kinds of events.
 const (
 	KeyCooling      EventKind = iota // a key began to cool, or cools for longer
 	StoreFailed                      // the store failed; its last good answer is used

@@ -87,7 +87,7 @@ type Frame struct {
 // where there is none.
 func (f *Frame) Text(name string) []byte {
 	var found []byte
-	scan(f.headers, func(n []byte, t Type, v []byte) bool {
+	_ = scan(f.headers, func(n []byte, t Type, v []byte) bool { // Next has checked them
 		if t == String && string(n) == name {
 			found = v
 			return false
@@ -100,7 +100,7 @@ func (f *Frame) Text(name string) []byte {
 // Headers iterates over the headers, in their order. They are copies.
 func (f *Frame) Headers() iter.Seq[Header] {
 	return func(yield func(Header) bool) {
-		scan(f.headers, func(n []byte, t Type, v []byte) bool {
+		_ = scan(f.headers, func(n []byte, t Type, v []byte) bool {
 			return yield(Header{string(n), t, bytes.Clone(v)})
 		})
 	}

@@ -3,6 +3,7 @@ package sqlrotate
 // Dialect is a database's way of speaking SQL.
 type Dialect int
 
+// The dialects, with the oldest version that each is known to work with.
 const (
 	PostgreSQL Dialect = iota + 1 // 12 and later
 	SQLite                        // 3.35 and later; the handle needs a busy_timeout

@@ -58,7 +58,6 @@ type message struct {
 	plan      string
 	calls     []call
 	citations [][]byte
-	losses    translate.Losses
 }
 
 type call struct{ id, name, arguments string }
@@ -71,8 +70,8 @@ func (m *message) decode(d *jsonx.Decoder) {
 				m.content = append(m.content, &translate.Text{Text: d.String()})
 				continue
 			}
-			for i := range d.Elements() {
-				m.content = append(m.content, m.part(d, i))
+			for range d.Elements() {
+				m.content = append(m.content, m.part(d))
 			}
 		case "tool_plan":
 			m.plan = d.String()
@@ -88,7 +87,7 @@ func (m *message) decode(d *jsonx.Decoder) {
 	}
 }
 
-func (m *message) part(d *jsonx.Decoder, i int) translate.Part {
+func (m *message) part(d *jsonx.Decoder) translate.Part {
 	raw := d.Raw()
 	in := jsonx.NewDecoder(raw)
 	typ, text := "", ""

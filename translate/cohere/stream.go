@@ -204,7 +204,7 @@ func (s *stream) callDelta() error {
 func (s *stream) arguments(b *block) {
 	text := b.held + s.f.call.arguments
 	b.held = ""
-	if trimmed := strings.TrimSpace(text); strings.HasPrefix("null", trimmed) {
+	if trimmed := strings.TrimSpace(text); len(trimmed) <= 4 && trimmed == "null"[:len(trimmed)] {
 		b.held = text
 		return
 	}

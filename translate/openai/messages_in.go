@@ -108,7 +108,7 @@ func (p *requestParser) messageMember(m *wireMessage, key string) {
 			p.r.Losses.Add(p.where(key), "citations of earlier answers are not sent back")
 		}
 	default:
-		p.lose(key, "unknown")
+		p.lose(key)
 	}
 	p.sub = ""
 }
@@ -154,7 +154,7 @@ func (p *requestParser) toolCall() (c toolCall) {
 				case "input":
 					use.Input = translate.ParseInput(p.d.String(), true)
 				default:
-					p.lose("custom."+string(k), "unknown")
+					p.lose("custom." + string(k))
 				}
 			}
 		case "extra_content":
@@ -164,7 +164,7 @@ func (p *requestParser) toolCall() (c toolCall) {
 		case "index": // part of a stream's deltas, which some clients keep
 			p.d.Skip()
 		default:
-			p.lose(string(k), "unknown")
+			p.lose(string(k))
 		}
 	}
 	if use.State == nil {
@@ -188,7 +188,7 @@ func (p *requestParser) functionCall(use *translate.ToolUse, prefix string) {
 			}
 			use.Input = translate.ParseInput(p.d.String(), false)
 		default:
-			p.lose(prefix+"."+string(k), "unknown")
+			p.lose(prefix + "." + string(k))
 		}
 	}
 }
@@ -230,7 +230,7 @@ func (p *requestParser) reasoningDetail() *translate.Thinking {
 		case "index":
 			p.d.Skip()
 		default:
-			p.lose(string(k), "unknown")
+			p.lose(string(k))
 		}
 	}
 	t.State = translate.OpenState("openai", state)

@@ -61,7 +61,7 @@ func (p *requestParser) part() translate.Part {
 			// of an unknown part is kept.
 			opaque = !knownPart(typ)
 			if !opaque {
-				p.lose(string(k), "unknown")
+				p.lose(string(k))
 			}
 		}
 	}
@@ -113,7 +113,7 @@ func (p *requestParser) urlPart(kind translate.MediaKind) *translate.Media {
 			case "detail":
 				m.Detail = p.d.String()
 			default:
-				p.lose("image_url."+string(k), "unknown")
+				p.lose("image_url." + string(k))
 			}
 		}
 	}
@@ -134,7 +134,7 @@ func (p *requestParser) audioPart() *translate.Media {
 		case "format":
 			m.MIMEType = translate.AudioMIME(p.d.String())
 		default:
-			p.lose("input_audio."+string(k), "unknown")
+			p.lose("input_audio." + string(k))
 		}
 	}
 	if m.Data == "" && p.d.Err() == nil {
@@ -162,7 +162,7 @@ func (p *requestParser) filePart() *translate.Media {
 		case "filename":
 			m.Name = p.d.String()
 		default:
-			p.lose("file."+string(k), "unknown")
+			p.lose("file." + string(k))
 		}
 	}
 	if m.Data == "" && m.FileID == "" && m.URL == "" && p.d.Err() == nil {

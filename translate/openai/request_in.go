@@ -68,9 +68,9 @@ func (f *fault) Error() string { return f.msg }
 func (p *requestParser) fail(member, msg string) { p.d.Fail(&fault{p.where(member), msg}) }
 
 // lose skips a member that has no place in the model. A null says nothing.
-func (p *requestParser) lose(member, reason string) {
+func (p *requestParser) lose(member string) {
 	if !p.d.Null() {
-		p.r.Losses.Add(p.where(member), reason)
+		p.r.Losses.Add(p.where(member), "unknown")
 		p.d.Skip()
 	}
 }
@@ -124,7 +124,7 @@ func (p *requestParser) member(key string) {
 			case "include_obfuscation": // padding that hides lengths from eavesdroppers; answers here have none
 				d.Skip()
 			default:
-				p.lose("stream_options."+string(k), "unknown")
+				p.lose("stream_options." + string(k))
 			}
 		}
 	case "tools":
@@ -260,13 +260,13 @@ func (p *requestParser) responseFormat() {
 				case "strict":
 					out.Strict = optional(d, d.Bool)
 				default:
-					p.lose("response_format.json_schema."+string(k), "unknown")
+					p.lose("response_format.json_schema." + string(k))
 				}
 			}
 		case "schema": // llama.cpp's and Together's place for it
 			out.Schema = p.object()
 		default:
-			p.lose("response_format."+string(k), "unknown")
+			p.lose("response_format." + string(k))
 		}
 	}
 }
@@ -311,7 +311,7 @@ func (p *requestParser) reasoning() {
 		case "summary":
 			out.Summary = d.String()
 		default:
-			p.lose("reasoning."+string(k), "unknown")
+			p.lose("reasoning." + string(k))
 		}
 	}
 	if out.Effort != "" && out.Budget < 0 {
@@ -332,7 +332,7 @@ func (p *requestParser) cacheMark(name string) *translate.CacheMark {
 		case "type", "mode": // "ephemeral", "explicit": there are no others
 			p.d.Skip()
 		default:
-			p.lose(name+"."+string(k), "unknown")
+			p.lose(name + "." + string(k))
 		}
 	}
 	return mark

@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"errors"
+
 	"strconv"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
@@ -33,8 +35,8 @@ func (p *requestParser) tool() {
 	defer func() {
 		if err := p.d.Err(); err != nil {
 			p.d = outer
-			f, ok := err.(*fault)
-			if !ok {
+			var f *fault
+			if !errors.As(err, &f) {
 				f = &fault{p.where(jsonx.Path(raw, errorOffset(err))), err.Error()}
 			}
 			p.d.Fail(f)
@@ -52,11 +54,13 @@ func (p *requestParser) tool() {
 }
 
 func errorOffset(err error) int {
-	switch e := err.(type) {
-	case *jsonx.TypeError:
-		return e.Offset
-	case *jsonx.SyntaxError:
-		return e.Offset
+	var typ *jsonx.TypeError
+	var syntax *jsonx.SyntaxError
+	switch {
+	case errors.As(err, &typ):
+		return typ.Offset
+	case errors.As(err, &syntax):
+		return syntax.Offset
 	}
 	return 0
 }
@@ -98,7 +102,7 @@ func (p *requestParser) functionMember(t *translate.Tool, key, prefix string) {
 	case "strict":
 		t.Strict = optional(p.d, p.d.Bool)
 	default:
-		p.lose(prefix+key, "unknown")
+		p.lose(prefix + key)
 	}
 }
 
@@ -119,13 +123,13 @@ func (p *requestParser) customTool() {
 						t.Raw = p.d.Raw()
 					}
 				default:
-					p.lose("custom."+string(k), "unknown")
+					p.lose("custom." + string(k))
 				}
 			}
 		case "cache_control", "prompt_cache_breakpoint":
 			t.Cache = p.cacheMark(string(k))
 		default:
-			p.lose(string(k), "unknown")
+			p.lose(string(k))
 		}
 	}
 	p.addFunction(t, "custom.name")
@@ -177,7 +181,7 @@ func (p *requestParser) toolChoice(member string) {
 				}
 			}
 		default:
-			p.lose(member+"."+string(k), "unknown")
+			p.lose(member + "." + string(k))
 		}
 	}
 	switch {

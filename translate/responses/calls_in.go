@@ -13,7 +13,7 @@ func (p *requestParser) reasoningItem() {
 	p.item = -1
 	for k := range p.d.Members() {
 		if !it.reasoningMember(p.d, string(k)) {
-			p.lose(string(k), "unknown")
+			p.lose(string(k))
 		}
 	}
 	if p.d.Err() != nil {
@@ -77,7 +77,7 @@ func (p *requestParser) call(custom bool) {
 			}
 			use.Input = translate.ParseInput(d.String(), custom)
 		default:
-			p.lose(string(k), "unknown")
+			p.lose(string(k))
 		}
 	}
 	if d.Err() != nil {
@@ -130,7 +130,7 @@ func (p *requestParser) callOutput(custom bool) {
 		case "prompt_cache_breakpoint":
 			res.Cache = p.cacheMark()
 		default:
-			p.lose(string(k), "unknown")
+			p.lose(string(k))
 		}
 	}
 	if d.Err() != nil {

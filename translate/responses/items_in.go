@@ -105,7 +105,7 @@ func (p *requestParser) message() {
 				phaseRaw = raw
 			}
 		default:
-			p.lose(string(k), "unknown")
+			p.lose(string(k))
 		}
 	}
 	if d.Err() != nil {
@@ -177,7 +177,7 @@ func (p *requestParser) part() translate.Part {
 			case "refusal":
 				r.Text = d.String()
 			default:
-				p.lose(string(k), "unknown")
+				p.lose(string(k))
 			}
 		}
 		return r
@@ -215,7 +215,7 @@ func (p *requestParser) textPart() translate.Part {
 		case "prompt_cache_breakpoint":
 			t.Cache = p.cacheMark()
 		default:
-			p.lose(string(k), "unknown")
+			p.lose(string(k))
 		}
 	}
 	return t
@@ -258,7 +258,7 @@ func (p *requestParser) mediaPart(kind translate.MediaKind) translate.Part {
 		case "prompt_cache_breakpoint":
 			m.Cache = p.cacheMark()
 		default:
-			p.lose(string(k), "unknown")
+			p.lose(string(k))
 		}
 	}
 	if m.Data == "" && m.URL == "" && m.FileID == "" && d.Err() == nil {
@@ -287,13 +287,13 @@ func (p *requestParser) audioPart() translate.Part {
 				case "format":
 					m.MIMEType = translate.AudioMIME(d.String())
 				default:
-					p.lose("input_audio."+string(k), "unknown")
+					p.lose("input_audio." + string(k))
 				}
 			}
 		case "type":
 			d.Skip()
 		default:
-			p.lose(string(k), "unknown")
+			p.lose(string(k))
 		}
 	}
 	if m.Data == "" && d.Err() == nil {

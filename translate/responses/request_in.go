@@ -94,9 +94,9 @@ func (f *fault) Error() string { return f.msg }
 func (p *requestParser) fail(member, msg string) { p.d.Fail(&fault{p.where(member), msg}) }
 
 // lose skips a member that has no place in the model. A null says nothing.
-func (p *requestParser) lose(member, reason string) {
+func (p *requestParser) lose(member string) {
 	if !p.d.Null() {
-		p.r.Losses.Add(p.where(member), reason)
+		p.r.Losses.Add(p.where(member), "unknown")
 		p.d.Skip()
 	}
 }
@@ -157,7 +157,7 @@ func (p *requestParser) member(key string) {
 				d.Skip()
 				continue
 			}
-			p.lose("stream_options."+string(k), "unknown")
+			p.lose("stream_options." + string(k))
 		}
 	case "tools":
 		p.tools()
@@ -276,7 +276,7 @@ func (p *requestParser) textFormat() {
 		case "strict":
 			out.Strict = optional(d, d.Bool)
 		default:
-			p.lose("text.format."+string(k), "unknown")
+			p.lose("text.format." + string(k))
 		}
 	}
 }
@@ -326,7 +326,7 @@ func (p *requestParser) cacheMark() *translate.CacheMark {
 		case "mode": // "explicit": there is no other
 			p.d.Skip()
 		default:
-			p.lose("prompt_cache_breakpoint."+string(k), "unknown")
+			p.lose("prompt_cache_breakpoint." + string(k))
 		}
 	}
 	return mark

@@ -19,7 +19,7 @@ func (in Inbound) AppendResponse(dst []byte, req *translate.Request, resp *trans
 		}
 	}
 	o := &outcome{status: "completed"}
-	for e := range translate.Replay(resp) {
+	for e, _ := range translate.Replay(resp) { // which does not fail
 		switch e.Type {
 		case translate.EventStart:
 			w.id, w.model, w.created, w.tier = responseID(e.ID), e.Model, e.Created, e.ServiceTier

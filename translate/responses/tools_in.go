@@ -66,7 +66,7 @@ func (p *requestParser) toolMember(t *translate.Tool, key string) {
 	case "prompt_cache_breakpoint":
 		t.Cache = p.cacheMark()
 	default:
-		p.lose(key, "unknown")
+		p.lose(key)
 	}
 }
 
