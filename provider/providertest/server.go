@@ -1,0 +1,282 @@
+// Package providertest holds what tests of a proxy need on the provider's
+// side: a conformance kit for implementations of provider.Provider, and fake
+// upstreams that speak every format and fail in every way that real ones do.
+//
+//	up := providertest.NewServer(t,
+//		providertest.RateLimited(2*time.Second),
+//		providertest.Text("Hello, world.").With(providertest.CutAfterEvents(3)),
+//	)
+//	p := provider.OpenAI()
+//	p.BaseURL = up.URL
+//
+// A server is strict: a request for which the script has no step, and a step
+// for which no request came, fail the test.
+package providertest
+
+import (
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
+	"github.com/go-llmproxy/llmproxy/translate"
+)
+
+// Server is a fake upstream that follows a script. It is closed at the end of
+// its test. Its methods may be called concurrently.
+type Server struct {
+	*httptest.Server
+	tb      testing.TB
+	closing chan struct{}
+
+	mu       sync.Mutex
+	script   []Step
+	requests []*Request
+	keys     map[string]bool
+}
+
+// NewServer starts a server whose steps answer the requests in the order in
+// which they come. See Forever for a step that answers all that follow.
+func NewServer(tb testing.TB, script ...Step) *Server {
+	return newServer(tb, script, (*httptest.Server).Start)
+}
+
+// NewTLSServer is NewServer over TLS and HTTP/2. Only the server's own Client
+// trusts its certificate.
+func NewTLSServer(tb testing.TB, script ...Step) *Server {
+	return newServer(tb, script, func(s *httptest.Server) {
+		s.EnableHTTP2 = true
+		s.StartTLS()
+	})
+}
+
+func newServer(tb testing.TB, script []Step, start func(*httptest.Server)) *Server {
+	tb.Helper()
+	s := &Server{tb: tb, script: script, closing: make(chan struct{})}
+	s.Server = httptest.NewUnstartedServer(s)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes fail on purpose
+	start(s.Server)
+	tb.Cleanup(func() {
+		close(s.closing) // releases those that stall
+		s.CloseClientConnections()
+		s.Close()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for i := range s.script {
+			if !s.script[i].forever && !tb.Failed() {
+				tb.Errorf("the fake upstream was asked %d times; %d steps of its script are left", len(s.requests), len(s.script)-i)
+				break
+			}
+		}
+	})
+	return s
+}
+
+// Then adds steps to the script.
+func (s *Server) Then(steps ...Step) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.script = append(s.script, steps...)
+}
+
+// RequireKey has requests without one of the credentials answered by 401.
+func (s *Server) RequireKey(secrets ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys = make(map[string]bool)
+	for _, k := range secrets {
+		s.keys[k] = true
+	}
+}
+
+// Requests returns the requests so far, in the order in which they came.
+func (s *Server) Requests() []*Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]*Request(nil), s.requests...)
+}
+
+// Request is a request as the upstream saw it.
+type Request struct {
+	Method string
+	Path   string // escaped, as it came
+	Query  string
+	Header http.Header
+	Body   []byte // empty where the step left it unread
+	Proto  string
+
+	Format translate.Format // of chat; empty for anything else
+	Model  string           // of the body or the path
+	Stream bool
+	// Count says that this is a request to count tokens.
+	Count bool
+	http  *http.Request
+}
+
+// Credential returns the credential of the request, wherever it stands.
+func (q *Request) Credential() string {
+	if a := q.Header.Get("Authorization"); a != "" {
+		_, secret, _ := strings.Cut(a, " ")
+		return secret
+	}
+	for _, h := range []string{"X-Api-Key", "X-Goog-Api-Key", "Api-Key"} {
+		if v := q.Header.Get(h); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// ServeHTTP follows the script.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q := &Request{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: r.Header.Clone(), Proto: r.Proto, http: r}
+	s.mu.Lock()
+	s.requests = append(s.requests, q)
+	var step Step
+	switch {
+	case s.keys != nil && !s.keys[q.Credential()]:
+		step = Fail(http.StatusUnauthorized, "unknown key")
+	case len(s.script) == 0:
+		s.tb.Errorf("the fake upstream was not to be asked: %s %s", q.Method, q.Path)
+		step = Fail(http.StatusTeapot, "the script has no step for this request")
+	default:
+		step = s.script[0]
+		if !step.forever {
+			s.script = s.script[1:]
+		}
+	}
+	s.mu.Unlock()
+	if !step.Unread {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler) // the client went away
+		}
+		s.mu.Lock()
+		q.Body = body
+		s.mu.Unlock()
+	}
+	q.recognize()
+	reply := step.Reply(q)
+	if reply == nil {
+		reply = new(Reply)
+	}
+	reply.write(s, w, r)
+}
+
+// recognize tells what the request asks for by its path, as real servers do.
+func (q *Request) recognize() {
+	path := q.Path
+	method := path[strings.LastIndexAny(path, "/:")+1:]
+	inPath := func() string {
+		_, rest, _ := strings.Cut(path, "/models/")
+		if i := strings.LastIndexByte(rest, ':'); i >= 0 {
+			rest = rest[:i]
+		}
+		return rest
+	}
+	switch {
+	case strings.HasSuffix(path, "/chat/completions"), strings.HasSuffix(path, "/chat"):
+		q.Format = translate.OpenAI
+		if strings.HasSuffix(path, "/v2/chat") {
+			q.Format = translate.Cohere
+		}
+	case method == "responses", method == "agent":
+		q.Format = translate.Responses
+	case method == "messages":
+		q.Format = translate.Anthropic
+	case method == "count_tokens":
+		q.Format, q.Count = translate.Anthropic, true
+	case method == "rawPredict", method == "streamRawPredict":
+		q.Format, q.Stream, q.Model = translate.Anthropic, method == "streamRawPredict", inPath()
+		q.Count = q.Model == "count-tokens"
+	case method == "generateContent", method == "streamGenerateContent":
+		q.Format, q.Stream, q.Model = translate.Gemini, method == "streamGenerateContent", inPath()
+	case method == "countTokens":
+		q.Format, q.Count, q.Model = translate.Gemini, true, inPath()
+	case method == "converse", method == "converse-stream":
+		q.Format, q.Stream = translate.Bedrock, method == "converse-stream"
+		_, rest, _ := strings.Cut(path, "/model/")
+		q.Model, _, _ = strings.Cut(rest, "/")
+	}
+	d := jsonx.NewDecoder(q.Body)
+	if d.Kind() != jsonx.Object {
+		return
+	}
+	for key := range d.Members() {
+		switch {
+		case string(key) == "model" && d.Kind() == jsonx.String:
+			q.Model = d.String()
+		case string(key) == "stream" && d.Kind() == jsonx.Bool:
+			q.Stream = d.Bool() || q.Stream
+		}
+	}
+}
+
+// Refused returns the URL of a server that does not exist: its address refuses
+// connections.
+func Refused(tb testing.TB) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer l.Close()
+	return "http://" + l.Addr().String()
+}
+
+// BrokenTLS returns the URL of a server that breaks off every TLS handshake.
+func BrokenTLS(tb testing.TB) string {
+	return "https://" + listen(tb, func(c net.Conn) {
+		var hello [1]byte
+		_, _ = c.Read(hello[:])
+	})
+}
+
+// Silent returns the URL of a server that takes connections and says nothing.
+func Silent(tb testing.TB) string {
+	return "http://" + listen(tb, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+}
+
+// listen serves each connection until the test ends, and waits for all then.
+func listen(tb testing.TB, serve func(net.Conn)) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		conns []net.Conn
+	)
+	wg.Go(func() { // ends when the listener is closed; the cleanup waits
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			conns = append(conns, c)
+			mu.Unlock()
+			wg.Go(func() {
+				serve(c)
+				_ = c.Close()
+			})
+		}
+	})
+	tb.Cleanup(func() {
+		_ = l.Close()
+		mu.Lock()
+		for _, c := range conns {
+			_ = c.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	})
+	return l.Addr().String()
+}
