@@ -147,6 +147,9 @@ func (p *HTTP) pathRequest(ctx context.Context, c *Call, k rotate.Key, method, p
 // request puts the parts together. The client's headers come first, so that
 // nothing it sends replaces what the provider needs.
 func (p *HTTP) request(ctx context.Context, c *Call, k rotate.Key, method, target string, auth Auth, extra http.Header) (*http.Request, error) {
+	if p.Wrap != nil {
+		ctx = context.WithValue(ctx, wrappedKey{}, wrapped{c.Op, c.Stream})
+	}
 	r, err := http.NewRequestWithContext(ctx, method, target, nil)
 	if err != nil {
 		// The error quotes the URL, which is the client's in part.
@@ -184,4 +187,17 @@ func (p *HTTP) request(ctx context.Context, c *Call, k rotate.Key, method, targe
 		return nil, err
 	}
 	return r, nil
+}
+
+// wrapped tells a Wrap what a request is for.
+type wrapped struct {
+	op     Op
+	stream bool
+}
+
+type wrappedKey struct{}
+
+func callOf(ctx context.Context) (wrapped, bool) {
+	c, ok := ctx.Value(wrappedKey{}).(wrapped)
+	return c, ok
 }
