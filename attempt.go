@@ -101,7 +101,7 @@ func (x *exchange) tryTarget(t *target, j *job, deadline time.Time, last error) 
 			if last == nil {
 				last = stop.err
 			}
-			return last, stop.nextTarget
+			return recovery(last, stop.err), stop.nextTarget
 		}
 		last = err
 		a := &x.rec.Attempts[len(x.rec.Attempts)-1]
@@ -117,6 +117,20 @@ func (x *exchange) tryTarget(t *target, j *job, deadline time.Time, last error) 
 		}
 	}
 	return last, false
+}
+
+// recovery has a provider's 429 say when the first of all keys recovers, where
+// no key is left to try: the provider spoke of the one key that it saw.
+func recovery(last, none error) error {
+	var unavailable *rotate.UnavailableError
+	var f *failure
+	if !errors.As(none, &unavailable) || unavailable.RetryAfter <= 0 || !errors.As(last, &f) || f.cause.Status != http.StatusTooManyRequests {
+		return last
+	}
+	cause, header := *f.cause, f.header.Clone()
+	cause.RetryAfter = unavailable.RetryAfter
+	setRetryAfter(header, cause.RetryAfter)
+	return &failure{&cause, header, f.raw}
 }
 
 // noAttempt says why no attempt was made.

@@ -143,7 +143,7 @@ func (a *attempt) neutral() (*translate.Request, error) {
 	}
 	req := *x.req
 	req.Model = a.target.model
-	if x.owner != "" && x.owner != a.key.ID {
+	if x.owner != "" { // a conversation may hold the state of several keys
 		without, losses := req.WithoutStateOf(a.key.ID)
 		req = *without
 		a.losses = append(a.losses, losses...)

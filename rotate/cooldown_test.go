@@ -244,9 +244,34 @@ func TestUnavailable(t *testing.T) {
 		t.Fatalf("got %+v", err)
 	}
 	_, _, err = b.p.Acquire(context.Background(), Scope{Provider: "p", Model: "m", Exclude: []string{"k1"}})
-	if !errors.As(err, &u) || u.RetryAfter != time.Minute || u.Tried != 1 {
+	if !errors.As(err, &u) || u.RetryAfter != 20*time.Second || u.Tried != 1 { // whoever comes back excludes nothing
 		t.Fatalf("got %+v", err)
 	}
+	_, _, err = b.p.Acquire(context.Background(), Scope{Provider: "p", Model: "m", Exclude: []string{"k0", "k1", "k2"}})
+	if !errors.As(err, &u) || u.RetryAfter != 20*time.Second || u.Tried != 3 {
+		t.Fatalf("got %+v", err)
+	}
+}
+
+// pitfall 14: an exchange waits for a key that it has not tried, whatever
+// recovers sooner.
+func TestWaitForUntriedKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPool(Static(map[string][]Key{"p": manyKeys(2)}), WithWait(5*time.Second))
+		for id, d := range map[string]time.Duration{"k0": time.Second, "k1": 3 * time.Second} {
+			_, done, err := p.Acquire(context.Background(), Scope{Provider: "p", Model: "m", Owner: id})
+			if err != nil {
+				t.Fatal(err)
+			}
+			done(Outcome{Class: RateLimited, RetryAfter: d})
+		}
+		start := time.Now()
+		k, done, err := p.Acquire(context.Background(), Scope{Provider: "p", Model: "m", Exclude: []string{"k0"}})
+		if err != nil || k.ID != "k1" || time.Since(start) != 3*time.Second {
+			t.Fatalf("%s after %v: %v", k.ID, time.Since(start), err)
+		}
+		done(Outcome{})
+	})
 }
 
 // pitfall 14: a bounded wait, in virtual time.

@@ -32,7 +32,8 @@ func (e *SelectionError) Error() string {
 type UnavailableError struct {
 	Provider string
 	Model    string
-	// RetryAfter is the time until the first of the keys recovers; at least 0.
+	// RetryAfter is the time until the first of the keys recovers, those that
+	// the scope excluded included; 0 where none is known to.
 	RetryAfter time.Duration
 	// Reason is why the key that recovers first is out.
 	Reason Class

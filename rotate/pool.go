@@ -165,8 +165,7 @@ func (p *Pool) acquire(ctx context.Context, s *Scope, v *view, now instant) (Key
 		if e != nil {
 			return e.take(now)
 		}
-		unavailable := v.unavailable(s, now)
-		pause := max(unavailable.RetryAfter, time.Millisecond)
+		unavailable, pause := v.unavailable(s, now)
 		if unavailable.Tried >= unavailable.Keys || waited+pause > p.wait {
 			return Key{}, nil, unavailable
 		}

@@ -68,23 +68,30 @@ func (r *roster) find(id string) *entry {
 	return nil
 }
 
-// unavailable says why none of the view's keys can serve, and when one will.
-func (v *view) unavailable(s *Scope, now instant) *UnavailableError {
-	err := &UnavailableError{Provider: s.Provider, Model: s.Model, Keys: len(v.entries)}
-	first := instant(math.MaxInt64)
+// unavailable says why none of the view's keys can serve, when one will, and
+// when one of those will that the scope does not exclude.
+func (v *view) unavailable(s *Scope, now instant) (err *UnavailableError, pause time.Duration) {
+	err = &UnavailableError{Provider: s.Provider, Model: s.Model, Keys: len(v.entries)}
+	first, untried := instant(math.MaxInt64), instant(math.MaxInt64)
 	for _, e := range v.entries {
+		c := e.coolest()
+		until := c.until.Load()
 		if excluded(s.Exclude, e.key.ID) {
 			err.Tried++
-			continue
+			if until <= now {
+				continue // it failed for another reason than a limit
+			}
+		} else {
+			untried = min(untried, until)
 		}
-		if c := e.coolest(); c.until.Load() < first {
-			first, err.Reason = c.until.Load(), Class(c.class.Load())
+		if until < first {
+			first, err.Reason = until, Class(c.class.Load())
 		}
 	}
 	if first != math.MaxInt64 {
 		err.RetryAfter = time.Duration(max(first-now, 0))
 	}
-	return err
+	return err, time.Duration(max(untried-now, int64(time.Millisecond)))
 }
 
 // ring counts the turns of all views that choose among the same keys, so that
