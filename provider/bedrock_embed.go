@@ -19,7 +19,7 @@ func (titan) AppendRequest(dst []byte, r *translate.EmbeddingRequest) ([]byte, [
 		e.Param = "input"
 		return nil, nil, e
 	}
-	e := jsonx.Encoder{B: dst}
+	e := fresh(dst)
 	e.Object().Key("inputText").String(r.Inputs[0])
 	if r.Dimensions != nil {
 		e.Key("dimensions").Int(*r.Dimensions)
@@ -30,7 +30,7 @@ func (titan) AppendRequest(dst []byte, r *translate.EmbeddingRequest) ([]byte, [
 		}
 	}
 	e.EndObject()
-	return e.B, embeddingLosses(r, "normalize"), nil
+	return append(dst, e.B...), embeddingLosses(r, "normalize"), nil
 }
 
 func (titan) ParseResponse(body []byte) (*translate.EmbeddingResponse, error) {
@@ -44,17 +44,7 @@ func (titan) ParseResponse(body []byte) (*translate.EmbeddingResponse, error) {
 			resp.Usage = &translate.Usage{Input: d.Int()}
 		}
 	}
-	return bedrockVectors(d, resp, body)
-}
-
-func bedrockVectors(d *jsonx.Decoder, resp *translate.EmbeddingResponse, body []byte) (*translate.EmbeddingResponse, error) {
-	if err := d.End(); err != nil {
-		return nil, translate.Malformed(err)
-	}
-	if resp.Vectors == nil {
-		return nil, translate.ParseErrorBody(200, nil, body)
-	}
-	return resp, nil
+	return vectorsOf(d, resp, body)
 }
 
 // bedrockCohere is the codec of Cohere's embeddings by InvokeModel: Cohere's
@@ -74,7 +64,7 @@ func (bedrockCohere) AppendRequest(dst []byte, r *translate.EmbeddingRequest) ([
 			truncate = m.Value
 		}
 	}
-	e := jsonx.Encoder{B: dst}
+	e := fresh(dst)
 	e.Object().Key("texts").Array()
 	for _, s := range r.Inputs {
 		e.String(s)
@@ -87,7 +77,7 @@ func (bedrockCohere) AppendRequest(dst []byte, r *translate.EmbeddingRequest) ([
 		e.Key("output_dimension").Int(*r.Dimensions)
 	}
 	e.EndObject()
-	return e.B, embeddingLosses(r, "input_type", "truncate"), nil
+	return append(dst, e.B...), embeddingLosses(r, "input_type", "truncate"), nil
 }
 
 func (bedrockCohere) ParseResponse(body []byte) (*translate.EmbeddingResponse, error) {
@@ -112,5 +102,5 @@ func (bedrockCohere) ParseResponse(body []byte) (*translate.EmbeddingResponse, e
 			}
 		}
 	}
-	return bedrockVectors(d, resp, body)
+	return vectorsOf(d, resp, body)
 }

@@ -34,6 +34,22 @@ next:
 	return l
 }
 
+// fresh returns an encoder of what is to be appended to dst: it tells by the
+// byte before whether a comma is due, and dst's last one is none of its own.
+func fresh(dst []byte) jsonx.Encoder { return jsonx.Encoder{B: dst[len(dst):]} }
+
+// vectorsOf returns what was read, unless it holds no vectors: then the body
+// reports a failure.
+func vectorsOf(d *jsonx.Decoder, resp *translate.EmbeddingResponse, body []byte) (*translate.EmbeddingResponse, error) {
+	if err := d.End(); err != nil {
+		return nil, translate.Malformed(err)
+	}
+	if resp.Vectors == nil {
+		return nil, translate.ParseErrorBody(200, nil, body)
+	}
+	return resp, nil
+}
+
 // vector reads an array of numbers.
 func vector(d *jsonx.Decoder) []float32 {
 	var v []float32
@@ -51,7 +67,7 @@ func (featureExtraction) AppendRequest(dst []byte, r *translate.EmbeddingRequest
 	if len(r.Tokens) > 0 {
 		return nil, nil, tokensRefused("HuggingFace")
 	}
-	e := jsonx.Encoder{B: dst}
+	e := fresh(dst)
 	e.Object().Key("inputs").Array()
 	for _, s := range r.Inputs {
 		e.String(s)
@@ -68,7 +84,7 @@ func (featureExtraction) AppendRequest(dst []byte, r *translate.EmbeddingRequest
 	if r.Dimensions != nil {
 		losses.Add("dimensions", "the model has dimensions of its own")
 	}
-	return e.B, losses, nil
+	return append(dst, e.B...), losses, nil
 }
 
 func (featureExtraction) ParseResponse(body []byte) (*translate.EmbeddingResponse, error) {
@@ -80,8 +96,5 @@ func (featureExtraction) ParseResponse(body []byte) (*translate.EmbeddingRespons
 	for range d.Elements() {
 		resp.Vectors = append(resp.Vectors, vector(d))
 	}
-	if err := d.End(); err != nil {
-		return nil, translate.Malformed(err)
-	}
-	return resp, nil
+	return vectorsOf(d, resp, body)
 }

@@ -17,7 +17,7 @@ func (perplexityEmbeddings) AppendRequest(dst []byte, r *translate.EmbeddingRequ
 	if len(r.Tokens) > 0 {
 		return nil, nil, tokensRefused("Perplexity")
 	}
-	e := jsonx.Encoder{B: dst}
+	e := fresh(dst)
 	e.Object().Key("model").String(r.Model).Key("input").Array()
 	for _, s := range r.Inputs {
 		e.String(s)
@@ -27,19 +27,16 @@ func (perplexityEmbeddings) AppendRequest(dst []byte, r *translate.EmbeddingRequ
 		e.Key("dimensions").Int(*r.Dimensions)
 	}
 	e.EndObject()
-	return e.B, embeddingLosses(r), nil
+	return append(dst, e.B...), embeddingLosses(r), nil
 }
 
 func (perplexityEmbeddings) ParseResponse(body []byte) (*translate.EmbeddingResponse, error) {
 	resp := new(translate.EmbeddingResponse)
 	d := jsonx.NewDecoder(body)
-	var failed bool
 	for key := range d.Members() {
 		switch string(key) {
 		case "model":
 			resp.Model = d.String()
-		case "error":
-			failed = !d.Null()
 		case "data":
 			for range d.Elements() {
 				index, v := len(resp.Vectors), []float32(nil)
@@ -71,11 +68,5 @@ func (perplexityEmbeddings) ParseResponse(body []byte) (*translate.EmbeddingResp
 			}
 		}
 	}
-	if failed {
-		return nil, translate.ParseErrorBody(200, nil, body)
-	}
-	if err := d.End(); err != nil {
-		return nil, translate.Malformed(err)
-	}
-	return resp, nil
+	return vectorsOf(d, resp, body)
 }

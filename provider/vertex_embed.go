@@ -14,7 +14,7 @@ func (vertexEmbeddings) AppendRequest(dst []byte, r *translate.EmbeddingRequest)
 		return nil, nil, tokensRefused("Vertex AI")
 	}
 	var task, title []byte
-	e := jsonx.Encoder{B: dst}
+	e := fresh(dst)
 	for _, m := range r.Extra {
 		switch m.Name {
 		case "task_type", "taskType":
@@ -39,30 +39,21 @@ func (vertexEmbeddings) AppendRequest(dst []byte, r *translate.EmbeddingRequest)
 		e.Key("parameters").Object().Key("outputDimensionality").Int(*r.Dimensions).EndObject()
 	}
 	e.EndObject()
-	return e.B, embeddingLosses(r, "task_type", "taskType", "title"), nil
+	return append(dst, e.B...), embeddingLosses(r, "task_type", "taskType", "title"), nil
 }
 
 func (vertexEmbeddings) ParseResponse(body []byte) (*translate.EmbeddingResponse, error) {
 	resp := new(translate.EmbeddingResponse)
-	failed := false
 	d := jsonx.NewDecoder(body)
 	for key := range d.Members() {
 		switch string(key) {
-		case "error":
-			failed = !d.Null()
 		case "predictions":
 			for range d.Elements() {
 				resp.Vectors = append(resp.Vectors, prediction(d, resp))
 			}
 		}
 	}
-	if failed {
-		return nil, translate.ParseErrorBody(200, nil, body)
-	}
-	if err := d.End(); err != nil {
-		return nil, translate.Malformed(err)
-	}
-	return resp, nil
+	return vectorsOf(d, resp, body)
 }
 
 // prediction reads {"embeddings":{"values":[…],"statistics":{"token_count":n}}}.
