@@ -2,6 +2,7 @@ package llmproxy
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 
 	"github.com/go-llmproxy/llmproxy/translate"
@@ -18,6 +19,7 @@ type rawStream struct {
 	r    io.Reader
 	skim func(frame []byte) bool // reports a frame of nothing but content; nil: none is
 
+	last    []byte // the last frame that skim passed over; aliases a buffer
 	buf     []byte
 	sent    int    // buf[:sent] is at the client
 	seen    int    // buf[:seen] was offered to the decoder
@@ -54,7 +56,7 @@ func (s *rawStream) fill() error {
 		s.seen, s.whole, s.sent = s.seen-s.sent, s.whole-s.sent, 0
 	}
 	if len(s.buf) == cap(s.buf) {
-		grown := make([]byte, len(s.buf), max(4<<10, 4*cap(s.buf)))
+		grown := make([]byte, len(s.buf), max(16<<10, 2*cap(s.buf)))
 		copy(grown, s.buf)
 		s.buf = grown
 	}
@@ -82,8 +84,9 @@ func (s *rawStream) offer() bool {
 		end := s.whole
 		if s.a.committed && s.skim != nil {
 			end = s.seen + firstFrameEnd(s.buf[s.seen:s.whole])
-			if s.skim(s.buf[s.seen:end]) {
-				s.seen = end
+			frame := s.buf[s.seen:end]
+			if sameButText(s.last, frame) || s.skim(frame) {
+				s.last, s.seen = append(s.last[:0], frame...), end
 				continue
 			}
 		}
@@ -182,6 +185,41 @@ func skimmer(f translate.Format) func([]byte) bool {
 		}
 	}
 	return nil
+}
+
+// sameButText reports whether b is a, but for one stretch without quotes,
+// brackets or escapes: the inside of a string or a number. What was true of
+// a's structure then holds of b's.
+func sameButText(a, b []byte) bool {
+	n := min(len(a), len(b))
+	if n == 0 {
+		return false
+	}
+	i := 0
+	for i+8 <= n && binary.LittleEndian.Uint64(a[i:]) == binary.LittleEndian.Uint64(b[i:]) {
+		i += 8
+	}
+	for i < n && a[i] == b[i] {
+		i++
+	}
+	j := 0
+	for j+8 <= n-i && binary.LittleEndian.Uint64(a[len(a)-j-8:]) == binary.LittleEndian.Uint64(b[len(b)-j-8:]) {
+		j += 8
+	}
+	for j < n-i && a[len(a)-1-j] == b[len(b)-1-j] {
+		j++
+	}
+	return plainText(a[i:len(a)-j]) && plainText(b[i:len(b)-j])
+}
+
+func plainText(b []byte) bool {
+	for _, c := range b {
+		switch c {
+		case '"', '\\', '{', '}', '[', ']', '\n', '\r', ':', ',':
+			return false
+		}
+	}
+	return true
 }
 
 // given reports whether a member stands in a frame with a value other than

@@ -42,6 +42,26 @@ func TestRawStream(t *testing.T) {
 	}
 }
 
+func TestSameButText(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{`{"content":"he","finish_reason":null}`, `{"content":" hello","finish_reason":null}`, true},
+		{`{"content":"he","finish_reason":null}`, `{"content":"he","finish_reason":null}`, true},
+		{`{"content":"he","finish_reason":null}`, `{"content":"he","finish_reason":"stop"}`, false},
+		{`{"content":"a\"","x":1}`, `{"content":"b\\","x":1}`, false},
+		{`{"usage":null}`, `{"usage":{"a":1}}`, false},
+		{`{"content":"aa"}`, `{"content":"a"}`, true},
+		{`{"a":"x","b":"y"}`, `{"a":"z","b":"w"}`, false},
+		{``, `{}`, false},
+	} {
+		if got := sameButText([]byte(c.a), []byte(c.b)); got != c.want {
+			t.Errorf("%s, %s: %v", c.a, c.b, got)
+		}
+	}
+}
+
 func TestSkimmer(t *testing.T) {
 	for f, frames := range map[translate.Format]map[string]bool{
 		translate.OpenAI: {
