@@ -81,9 +81,10 @@ func (s *rawStream) fill() error {
 // there are any.
 func (s *rawStream) offer() bool {
 	for s.seen < s.whole {
-		end := s.whole
+		// One frame at a time: the first one with content commits, and the
+		// rest may then be skimmed.
+		end := s.seen + firstFrameEnd(s.buf[s.seen:s.whole])
 		if s.a.committed && s.skim != nil {
-			end = s.seen + firstFrameEnd(s.buf[s.seen:s.whole])
 			frame := s.buf[s.seen:end]
 			if sameButText(s.last, frame) || s.skim(frame) {
 				s.last, s.seen = append(s.last[:0], frame...), end
@@ -209,7 +210,17 @@ func sameButText(a, b []byte) bool {
 	for j < n-i && a[len(a)-1-j] == b[len(b)-1-j] {
 		j++
 	}
-	return plainText(a[i:len(a)-j]) && plainText(b[i:len(b)-j])
+	return plainText(a[i:len(a)-j]) && plainText(b[i:len(b)-j]) && !inKey(b[len(b)-j:])
+}
+
+// inKey reports whether rest goes on with the end of a string that is a key.
+func inKey(rest []byte) bool {
+	i := bytes.IndexByte(rest, '"')
+	if i < 0 {
+		return false
+	}
+	rest = bytes.TrimLeft(rest[i+1:], " ")
+	return len(rest) > 0 && rest[0] == ':'
 }
 
 func plainText(b []byte) bool {

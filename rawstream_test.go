@@ -26,7 +26,7 @@ func TestFrameEnds(t *testing.T) {
 // Whatever the reads, the client gets every byte, in whole frames, and the
 // decoder every frame that is not skimmed.
 func TestRawStream(t *testing.T) {
-	const in = "data: {\"a\"}\n\ndata: {\"error\"}\n\n: x\n\ndata: {\"b\"}\r\n\r\ndata: {\"finish_reason\": \"stop\"}\n\ndata: [DONE]\n\nrest"
+	const in = "data: {\"a\":1}\n\ndata: {\"error\":1}\n\n: x\n\ndata: {\"b\":1}\r\n\r\ndata: {\"finish_reason\": \"stop\"}\n\ndata: [DONE]\n\nrest"
 	for name, r := range map[string]io.Reader{"whole": strings.NewReader(in), "bytes": iotest.OneByteReader(strings.NewReader(in)), "halves": iotest.HalfReader(strings.NewReader(in))} {
 		w := httptest.NewRecorder()
 		x := &exchange{p: &Proxy{}, w: w}
@@ -36,7 +36,7 @@ func TestRawStream(t *testing.T) {
 		if err != nil || raw.drain() != nil || w.Body.String() != in || !raw.partial {
 			t.Errorf("%s: %v, client got %q", name, err, w.Body)
 		}
-		if want := "data: {\"error\"}\n\n: x\n\ndata: {\"finish_reason\": \"stop\"}\n\ndata: [DONE]\n\nrest"; string(decoded) != want {
+		if want := "data: {\"error\":1}\n\n: x\n\ndata: {\"finish_reason\": \"stop\"}\n\ndata: [DONE]\n\nrest"; string(decoded) != want {
 			t.Errorf("%s: decoder got %q, want %q", name, decoded, want)
 		}
 	}
@@ -55,6 +55,7 @@ func TestSameButText(t *testing.T) {
 		{`{"content":"aa"}`, `{"content":"a"}`, true},
 		{`{"a":"x","b":"y"}`, `{"a":"z","b":"w"}`, false},
 		{``, `{}`, false},
+		{`{"abc":1}`, `{"error":1}`, false},
 	} {
 		if got := sameButText([]byte(c.a), []byte(c.b)); got != c.want {
 			t.Errorf("%s, %s: %v", c.a, c.b, got)

@@ -300,7 +300,9 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 // for the first content, for usage, and for the end, which a stream that is
 // cut has not.
 func (a *attempt) relayStream(resp *http.Response, r *bodyReader) error {
-	raw := &rawStream{a: a, r: r, skim: skimmer(a.format)}
+	buf := copyBuffers.Get().(*[32 << 10]byte)
+	defer copyBuffers.Put(buf)
+	raw := &rawStream{a: a, r: r, skim: skimmer(a.format), buf: buf[:0]}
 	for e, err := range a.out.Events(raw) {
 		if err != nil {
 			return a.endRaw(resp, raw, err)

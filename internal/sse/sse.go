@@ -171,7 +171,7 @@ func (s *Scanner) fill() error {
 			if s.end > s.max {
 				return s.fail(fmt.Errorf("%w: a line of more than %d bytes", ErrTooLong, s.max))
 			}
-			grown := make([]byte, max(16<<10, 2*len(s.buf)))
+			grown := make([]byte, max(4<<10, 4*len(s.buf)))
 			copy(grown, s.buf[:s.end])
 			s.buf = grown
 		}
