@@ -2,7 +2,6 @@ package provider
 
 import (
 	"net/url"
-	"path"
 	"strings"
 
 	"github.com/go-llmproxy/llmproxy/translate"
@@ -83,17 +82,76 @@ func EscapeSegment(s string) string {
 	return strings.ReplaceAll(url.PathEscape(s), ":", "%3A")
 }
 
-// MatchModel reports whether a model is matched by patterns. A pattern is as
-// in path.Match, but with '/' like any other character; one that starts with
-// '!' takes out what it matches. The last pattern that matches decides.
+// MatchModel reports whether a model is matched by patterns, in which '*'
+// stands for any characters, '?' for one, and [a-z] or [^a-z] for one of a
+// class. A pattern that starts with '!' takes out what it matches. The last
+// pattern that matches decides.
 func MatchModel(patterns []string, model string) bool {
-	flat := strings.ReplaceAll(model, "/", "\x00")
 	matched := false
 	for _, p := range patterns {
 		p, not := strings.CutPrefix(p, "!")
-		if ok, _ := path.Match(strings.ReplaceAll(p, "/", "\x00"), flat); ok {
+		if matched == not && match(p, model) { // else it changes nothing
 			matched = !not
 		}
 	}
 	return matched
+}
+
+// match is asked a few dozen times for each request: it goes through both
+// strings once, and back to the last star where it must.
+func match(pattern, s string) bool {
+	p, i := 0, 0
+	star, from := -1, 0 // the last star, and where what it stands for ends
+	for {
+		if p < len(pattern) && pattern[p] == '*' {
+			star, from = p, i
+			p++
+			continue
+		}
+		if i == len(s) {
+			return p == len(pattern)
+		}
+		if n := one(pattern[p:], s[i]); n > 0 {
+			p, i = p+n, i+1
+			continue
+		}
+		if star < 0 {
+			return false
+		}
+		from++
+		p, i = star+1, from
+	}
+}
+
+// one returns how many bytes of the pattern stand for c; 0: none do.
+func one(pattern string, c byte) int {
+	switch {
+	case pattern == "":
+		return 0
+	case pattern[0] == '?':
+		return 1
+	case pattern[0] != '[':
+		if pattern[0] == c {
+			return 1
+		}
+		return 0
+	}
+	end := strings.IndexByte(pattern, ']')
+	if end < 0 {
+		return 0
+	}
+	class, not := strings.CutPrefix(pattern[1:end], "^")
+	in := false
+	for k := 0; k < len(class); k++ {
+		lo, hi := class[k], class[k]
+		if k+2 < len(class) && class[k+1] == '-' {
+			hi = class[k+2]
+			k += 2
+		}
+		in = in || lo <= c && c <= hi
+	}
+	if in == not {
+		return 0
+	}
+	return end + 1
 }

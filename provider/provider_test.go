@@ -593,3 +593,36 @@ func TestJoinPath(t *testing.T) {
 		}
 	}
 }
+
+func TestMatchModel(t *testing.T) {
+	for _, tt := range []struct {
+		patterns []string
+		model    string
+		want     bool
+	}{
+		{nil, "a", false},
+		{[]string{"*"}, "a/b", true},
+		{[]string{"*"}, "", true},
+		{[]string{""}, "", true},
+		{[]string{"a"}, "ab", false},
+		{[]string{"a*"}, "a/b", true},
+		{[]string{"*b"}, "a/b", true},
+		{[]string{"a*c*e"}, "abcde", true},
+		{[]string{"a*c*e"}, "abcdf", false},
+		{[]string{"*ab*ab"}, "ababab", true},
+		{[]string{"o[1-9]*"}, "o3-mini", true},
+		{[]string{"o[1-9]*"}, "o", false},
+		{[]string{"o[1-9]*"}, "openai", false},
+		{[]string{"x[^a-c]?"}, "xdz", true},
+		{[]string{"x[^a-c]?"}, "xbz", false},
+		{[]string{"x[13]"}, "x3", true},
+		{[]string{"x["}, "x[", false},
+		{[]string{"*", "!a*"}, "ab", false},
+		{[]string{"*", "!a*", "ab"}, "ab", true},
+		{[]string{"!a*"}, "b", false},
+	} {
+		if got := provider.MatchModel(tt.patterns, tt.model); got != tt.want {
+			t.Errorf("%q, %q: %v", tt.patterns, tt.model, got)
+		}
+	}
+}

@@ -67,8 +67,11 @@ func applyRules(c *Call, model string, rules []Rule) ([]byte, error) {
 	if model != c.Model {
 		names = append(names, "model")
 	}
+	matches := make([]bool, 32)[:0] // on the stack
 	for i := range rules {
-		if r := &rules[i]; r.matches(c) {
+		r := &rules[i]
+		matches = append(matches, r.matches(c))
+		if matches[i] {
 			names = r.names(names)
 		}
 	}
@@ -97,8 +100,8 @@ func applyRules(c *Call, model string, rules []Rule) ([]byte, error) {
 		}
 	}
 	for i := range rules {
-		if r := &rules[i]; r.matches(c) {
-			r.apply(&e)
+		if matches[i] {
+			rules[i].apply(&e)
 		}
 	}
 	return e.splice()

@@ -109,15 +109,3 @@ func TestRulesKeepTheSlice(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkRules(b *testing.B) {
-	body := append(append([]byte(`{"model":"m","messages":[{"role":"user","content":"`), make([]byte, 0)...), []byte(`"}],"temperature":1}`)...)
-	p := provider.Mistral()
-	c := provider.Call{Op: provider.Chat, Format: translate.OpenAI, Model: "m", Body: body}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := p.NewRequest(b.Context(), &c, key); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

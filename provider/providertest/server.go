@@ -14,6 +14,7 @@
 package providertest
 
 import (
+	"bytes"
 	"io"
 	"log"
 	"net"
@@ -37,6 +38,8 @@ type Server struct {
 	mu       sync.Mutex
 	script   []Step
 	requests []*Request
+	asked    int // requests so far
+	keep     int // how many of them are kept; 0: all
 	keys     map[string]bool
 }
 
@@ -69,7 +72,7 @@ func newServer(tb testing.TB, script []Step, start func(*httptest.Server)) *Serv
 		defer s.mu.Unlock()
 		for i := range s.script {
 			if !s.script[i].forever && !tb.Failed() {
-				tb.Errorf("the fake upstream was asked %d times; %d steps of its script are left", len(s.requests), len(s.script)-i)
+				tb.Errorf("the fake upstream was asked %d times; %d steps of its script are left", s.asked, len(s.script)-i)
 				break
 			}
 		}
@@ -94,11 +97,30 @@ func (s *Server) RequireKey(secrets ...string) {
 	}
 }
 
+// Keep has no more than the last n requests kept, for tests that make many.
+func (s *Server) Keep(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keep = n
+}
+
+// Count returns how many requests there were so far.
+func (s *Server) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
+}
+
 // Requests returns the requests so far, in the order in which they came.
 func (s *Server) Requests() []*Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]*Request(nil), s.requests...)
+	out := make([]*Request, len(s.requests))
+	for i, q := range s.requests {
+		c := *q
+		out[i] = &c
+	}
+	return out
 }
 
 // Request is a request as the upstream saw it.
@@ -107,7 +129,8 @@ type Request struct {
 	Path   string // escaped, as it came
 	Query  string
 	Header http.Header
-	Body   []byte // empty where the step left it unread
+	Body   []byte // empty where the step left it unread, or discards it
+	Size   int64  // of the body, as far as it was read
 	Proto  string
 
 	Format translate.Format // of chat; empty for anything else
@@ -136,7 +159,10 @@ func (q *Request) Credential() string {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := &Request{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: r.Header.Clone(), Proto: r.Proto, http: r}
 	s.mu.Lock()
-	s.requests = append(s.requests, q)
+	s.asked++
+	if s.requests = append(s.requests, q); s.keep > 0 && len(s.requests) > s.keep {
+		s.requests = append(s.requests[:0], s.requests[len(s.requests)-s.keep:]...)
+	}
 	var step Step
 	switch {
 	case s.keys != nil && !s.keys[q.Credential()]:
@@ -152,15 +178,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Unlock()
 	if !step.Unread {
-		body, err := io.ReadAll(r.Body)
+		var body bytes.Buffer
+		var to io.Writer = &body
+		if step.Discard {
+			to = io.Discard
+		}
+		n, err := io.Copy(to, r.Body)
 		if err != nil {
 			panic(http.ErrAbortHandler) // the client went away
 		}
 		s.mu.Lock()
-		q.Body = body
+		q.Body, q.Size = body.Bytes(), n
 		s.mu.Unlock()
 	}
+	s.mu.Lock()
 	q.recognize()
+	s.mu.Unlock()
 	reply := step.Reply(q)
 	if reply == nil {
 		reply = new(Reply)

@@ -306,3 +306,16 @@ func TestStrict(t *testing.T) {
 		t.Error("a step that is left over passed")
 	}
 }
+
+func TestKeep(t *testing.T) {
+	step := providertest.Text("Hi")
+	step.Discard = true
+	up := providertest.NewServer(t, providertest.Forever(step))
+	up.Keep(2)
+	for range 5 {
+		post(t, up.URL+"/v1/responses", `{"model":"m"}`)
+	}
+	if q := up.Requests(); up.Count() != 5 || len(q) != 2 || q[0].Size != 13 || len(q[0].Body) != 0 {
+		t.Errorf("%d, %d kept", up.Count(), len(q))
+	}
+}

@@ -18,6 +18,8 @@ type Step struct {
 	Reply func(q *Request) *Reply
 	// Unread leaves the request's body unread until the answer has begun.
 	Unread bool
+	// Discard reads the body and keeps its Size alone.
+	Discard bool
 
 	forever bool
 }
