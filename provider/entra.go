@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -72,7 +73,7 @@ func parseToken(status int, body []byte, asked time.Time) (value string, expiry 
 		case "expires_in":
 			var seconds float64
 			if d.Kind() == jsonx.String { // some authorities quote it
-				fmt.Sscanf(d.String(), "%f", &seconds)
+				seconds, _ = strconv.ParseFloat(d.String(), 64)
 			} else {
 				seconds = d.Float()
 			}

@@ -90,7 +90,7 @@ func (t replicateTransport) create(r *http.Request, stream bool) (*http.Response
 		return resp, nil, nil
 	}
 	defer cancel()
-	p, err := readPrediction(r, resp)
+	p, err := readPrediction(resp)
 	return nil, p, err
 }
 
@@ -114,7 +114,7 @@ func (t replicateTransport) poll(r *http.Request, p *replicatePrediction, wait t
 		resp.Body.Close()
 		return nil, translate.Errorf(translate.Upstream, "the prediction could not be read: status %d", resp.StatusCode)
 	}
-	return readPrediction(r, resp)
+	return readPrediction(resp)
 }
 
 // open opens the prediction's stream.
@@ -169,7 +169,7 @@ func (t replicateTransport) follow(ctx context.Context, r *http.Request, method,
 // errAddress does not name the address, which may hold a token.
 var errAddress = errors.New("the prediction names no address that can be followed")
 
-func readPrediction(r *http.Request, resp *http.Response) (*replicatePrediction, error) {
+func readPrediction(resp *http.Response) (*replicatePrediction, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxPrediction+1))
 	if err != nil {

@@ -96,7 +96,7 @@ func (k *kit) operations(t *testing.T, models []string) {
 }
 
 // build builds a request and looks at it.
-func (k *kit) build(t *testing.T, c provider.Call, want bool) *http.Request {
+func (k *kit) build(t *testing.T, c provider.Call, want bool) {
 	t.Helper()
 	type mark struct{}
 	ctx := context.WithValue(t.Context(), mark{}, true)
@@ -114,11 +114,11 @@ func (k *kit) build(t *testing.T, c provider.Call, want bool) *http.Request {
 			t.Errorf("%s: the error is no *translate.Error: %v", what, err)
 		}
 		k.leaks(t, what, err.Error())
-		return nil
+		return
 	}
 	if !want {
 		t.Errorf("%s: should not be served, but asks %s", what, r.URL)
-		return nil
+		return
 	}
 	if r.Method == "" || r.URL.Scheme == "" || r.URL.Host == "" {
 		t.Errorf("%s: incomplete request %s %s", what, r.Method, r.URL)
@@ -150,7 +150,6 @@ func (k *kit) build(t *testing.T, c provider.Call, want bool) *http.Request {
 			t.Errorf("%s: an empty loss %+v", what, l)
 		}
 	}
-	return r
 }
 
 func (k *kit) leaks(t *testing.T, what, s string) {

@@ -221,7 +221,7 @@ func (r *Reply) write(s *Server, w http.ResponseWriter, req *http.Request) {
 	if r.Endless || r.Length != 0 || r.Reset && len(r.Chunks) == 0 {
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
 			defer conn.Close()
-			r.raw(s, conn, req)
+			r.raw(s, conn)
 			return
 		}
 		panic(http.ErrAbortHandler)
@@ -261,7 +261,7 @@ func (r *Reply) write(s *Server, w http.ResponseWriter, req *http.Request) {
 }
 
 // raw writes to the connection without HTTP's server.
-func (r *Reply) raw(s *Server, conn net.Conn, req *http.Request) {
+func (r *Reply) raw(s *Server, conn net.Conn) {
 	if r.Reset && len(r.Chunks) == 0 {
 		reset(conn)
 		return
