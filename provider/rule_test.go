@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/provider"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
@@ -108,4 +109,44 @@ func TestRulesKeepTheSlice(t *testing.T) {
 			t.Errorf("%q was taken", bad)
 		}
 	}
+}
+
+// Whatever a client sends, rules leave JSON behind, and what they do not name
+// as it was.
+func FuzzRules(f *testing.F) {
+	for _, s := range []string{
+		`{"user":"u","a":[1,{"b":"c"}],"seed":1}`, `{"user":1,"user":2,"us\u0065r":3}`, `{"response_format":{"type":"json_schema"},"reasoning_effort":"none"}`,
+		`{"reasoning":{"effort":"max"},"temperature":1e3}`, `{}`, `[]`, `{"reasoning":"x","text":{"verbosity":"low"}}`, ` { "stream_options" : null } `,
+	} {
+		f.Add([]byte(s))
+	}
+	providers := all()
+	f.Fuzz(func(t *testing.T, body []byte) {
+		before := string(body)
+		for name, p := range providers {
+			for _, m := range []string{"gpt-5", "gpt-5.6", "grok-4.20-reasoning", "claude-x", "anthropic.claude-x", "o/m"} {
+				for _, f := range p.Formats(m) {
+					for _, translated := range []bool{false, true} {
+						c := provider.Call{Op: provider.Chat, Format: f, Model: m, Body: body, Translated: translated, Losses: new(translate.Losses)}
+						r, err := p.NewRequest(t.Context(), &c, key)
+						if err != nil {
+							continue
+						}
+						got := bodyOf(t, r)
+						if string(body) != before {
+							t.Fatalf("%s changed the body in place", name)
+						}
+						if got != before && !jsonx.Valid([]byte(got)) {
+							t.Fatalf("%s made %q of %q", name, got, before)
+						}
+						if want, err := jsonx.Top([]byte(before), "a"); err == nil && want[0] != nil {
+							if have, err := jsonx.Top([]byte(got), "a"); err != nil || string(have[0]) != string(want[0]) {
+								t.Fatalf("%s: a was %s and is %s", name, want[0], have)
+							}
+						}
+					}
+				}
+			}
+		}
+	})
 }

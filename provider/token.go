@@ -53,6 +53,7 @@ const (
 	refreshEarly  = 5 * time.Minute  // or a quarter of a shorter life
 	expirySkew    = 10 * time.Second // a request takes its time to arrive
 	fetchBound    = 30 * time.Second
+	earlyBound    = 5 * time.Second
 	retryInterval = 5 * time.Second
 )
 
@@ -99,7 +100,11 @@ func (c *CachedToken) Token(ctx context.Context) (string, time.Time, error) {
 			return "", time.Time{}, f.err
 		}
 	}
-	fetched, err := c.fetch(ctx)
+	bound := fetchBound
+	if t.holds(now) { // nobody should wait long for what is not needed yet
+		bound = earlyBound
+	}
+	fetched, err := c.fetch(ctx, bound)
 	if err == nil {
 		c.failure = nil
 		c.current.Store(fetched)
@@ -116,8 +121,8 @@ func (c *CachedToken) Token(ctx context.Context) (string, time.Time, error) {
 
 var errNoToken = errors.New("the token source gave an empty token")
 
-func (c *CachedToken) fetch(ctx context.Context) (*token, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchBound)
+func (c *CachedToken) fetch(ctx context.Context, bound time.Duration) (*token, error) {
+	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
 	value, expiry, err := c.source.Token(ctx)
 	if err != nil {

@@ -131,6 +131,25 @@ func TestCachedTokenCancel(t *testing.T) {
 		if _, _, err := hang.Token(t.Context()); err == nil || time.Since(began) > time.Minute {
 			t.Error(err, time.Since(began))
 		}
+		// … and soon, while the old token holds.
+		slow := &slowSource{life: time.Hour}
+		stuck := false
+		late := provider.CacheToken(provider.TokenSourceFunc(func(ctx context.Context) (string, time.Time, error) {
+			if stuck {
+				<-ctx.Done()
+				return "", time.Time{}, ctx.Err()
+			}
+			return slow.Token(ctx)
+		}))
+		if _, _, err := late.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		stuck = true
+		time.Sleep(56 * time.Minute)
+		began = time.Now()
+		if v, _, err := late.Token(t.Context()); err != nil || v != "tok-1" || time.Since(began) > 5*time.Second {
+			t.Error(v, err, time.Since(began))
+		}
 		empty := provider.CacheToken(provider.TokenSourceFunc(func(context.Context) (string, time.Time, error) { return "", time.Time{}, nil }))
 		if _, _, err := empty.Token(t.Context()); err == nil {
 			t.Error("an empty token was taken")
