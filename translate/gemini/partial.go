@@ -89,14 +89,14 @@ func (n *node) find(path string) *node {
 	path = strings.TrimPrefix(path, "$")
 	for path != "" {
 		var key string
-		switch {
-		case path[0] == '.':
+		switch path[0] {
+		case '.':
 			end := strings.IndexAny(path[1:], ".[")
 			if end < 0 {
 				end = len(path) - 1
 			}
 			key, path = path[1:1+end], path[1+end:]
-		case path[0] == '[':
+		case '[':
 			end := strings.IndexByte(path, ']')
 			if end < 0 {
 				return n

@@ -164,7 +164,7 @@ func (l *lowering) member(key string, value []byte, e *jsonx.Encoder, path strin
 		return nil
 	case "type":
 		if l.openAPI && jsonx.KindOf(value) == jsonx.Array {
-			l.types(value, e, path)
+			l.types(value, e)
 			return nil
 		}
 	case "enum":
@@ -242,7 +242,7 @@ func (l *lowering) constant(value []byte, e *jsonx.Encoder) {
 
 // types writes ["string","null"] as a nullable string, and other unions as
 // anyOf.
-func (l *lowering) types(value []byte, e *jsonx.Encoder, path string) {
+func (l *lowering) types(value []byte, e *jsonx.Encoder) {
 	var types []string
 	d := jsonx.NewDecoder(value)
 	for range d.Elements() {
