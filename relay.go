@@ -271,7 +271,9 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 		return gone
 	}
 	defer func() { a.rec.Losses = append(a.rec.Losses, w.Losses()...) }()
-	for e, err := range events {
+	var e translate.Event // one for all, as the writer takes its address
+	for next, err := range events {
+		e = next
 		if err != nil {
 			if gone != nil {
 				return gone

@@ -45,6 +45,8 @@ type streamReader struct {
 	done    bool
 	next    int // index of the next block
 	open    []*openBlock
+
+	message, block jsonx.Decoder // of the frame under way
 }
 
 // openBlock is a block under way.
@@ -65,11 +67,10 @@ func (s *streamReader) emit(e translate.Event) { s.queue = append(s.queue, e) }
 func (s *streamReader) frame(data []byte) error {
 	s.queue = s.queue[:0]
 	var (
-		d              = jsonx.NewDecoder(data)
-		typ            []byte
-		at             int64
-		message, block jsonx.Decoder
-		delta          delta
+		d     = jsonx.NewDecoder(data)
+		typ   []byte
+		at    int64
+		delta delta
 	)
 	for k := range d.Members() {
 		switch string(k) {
@@ -78,9 +79,9 @@ func (s *streamReader) frame(data []byte) error {
 		case "index":
 			at = d.Int()
 		case "message":
-			message = *d
+			s.message = *d
 		case "content_block":
-			block = *d
+			s.block = *d
 		case "delta":
 			s.delta(d, &delta)
 		case "usage":
@@ -97,7 +98,7 @@ func (s *streamReader) frame(data []byte) error {
 	}
 	switch string(typ) {
 	case "message_start":
-		return s.start(&message)
+		return s.start(&s.message)
 	case "message_stop":
 		if !s.started {
 			return translate.Malformed(nil)
@@ -112,7 +113,7 @@ func (s *streamReader) frame(data []byte) error {
 		if !s.started {
 			return translate.Malformed(nil)
 		}
-		return s.begin(&block, at)
+		return s.begin(&s.block, at)
 	case "content_block_delta":
 		if b := s.find(at); b != nil {
 			s.apply(b, &delta)
