@@ -47,7 +47,12 @@ func run(ctx context.Context, addr, prefix string) error {
 		key, made = "llmproxy-"+rand.Text(), true
 		opts = append(opts, llmproxy.WithProxyKeys(key))
 	}
-	opts = append(opts, llmproxy.FromEnv(os.LookupEnv), llmproxy.WithPathPrefix(prefix))
+	more, err := clouds(ctx)
+	if err != nil {
+		return err
+	}
+	opts = append(append(opts, llmproxy.FromEnv(os.LookupEnv)), more...)
+	opts = append(opts, llmproxy.WithPathPrefix(prefix))
 	proxy, err := llmproxy.New(opts...)
 	if err != nil {
 		return err

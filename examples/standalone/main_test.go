@@ -3,10 +3,14 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/go-llmproxy/llmproxy"
 )
 
 // The README's first command: it starts without any configuration, and the
@@ -42,5 +46,38 @@ func TestPrintedCurlWorks(t *testing.T) {
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("shutdown: %v\n%s", err, stderr.String())
 		}
+	}
+}
+
+// The clouds' credentials are taken up, and their requests signed.
+func TestCloudsFromEnvironment(t *testing.T) {
+	seen := make(chan *http.Request, 4)
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen <- r
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	defer up.Close()
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	t.Setenv("AWS_REGION", "us-east-1")
+	t.Setenv("AWS_BEDROCK_BASE_URL", up.URL)
+	opts, err := clouds(t.Context())
+	if err != nil || len(opts) != 1 {
+		t.Fatal(opts, err)
+	}
+	p, err := llmproxy.New(append(opts, llmproxy.WithoutAuth())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, httptest.NewRequest("POST", "/v1/chat/completions", strings.NewReader(`{"model":"aws-bedrock/amazon.nova-lite-v1:0","messages":[{"role":"user","content":"hi"}]}`)))
+	r := <-seen
+	if r.URL.EscapedPath() != "/model/amazon.nova-lite-v1%3A0/converse" || !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/") {
+		t.Errorf("%s %v", r.URL, r.Header)
+	}
+	t.Setenv("AWS_REGION", "")
+	t.Setenv("AWS_DEFAULT_REGION", "")
+	if _, err := clouds(t.Context()); err == nil || !strings.Contains(err.Error(), "AWS_REGION") {
+		t.Errorf("no region: %v", err)
 	}
 }
