@@ -584,7 +584,7 @@ func TestKeySelectionBindsPolicies(t *testing.T) {
 			c := newChat(t, s)
 			c.turn()
 			body := `{"model":"anthropic/claude-x","messages":[` + strings.Join(c.messages, ",") + `]}`
-			away := slices.Index(fiveKeys, a.last()) ^ 1
+			away := (slices.Index(fiveKeys, a.last()) + 1) % len(fiveKeys)
 			got := do(t, s, "POST", fmt.Sprintf("/key/%d/v1/chat/completions", away), body)
 			if got.StatusCode != 200 || a.last() != fiveKeys[away] || !a.bare || got.Header.Get("Llmproxy-Loss") == "" {
 				t.Errorf("%d with %s, without state %v, %v", got.StatusCode, a.last(), a.bare, got.Header)
