@@ -141,6 +141,9 @@ type Request struct {
 	http  *http.Request
 }
 
+// Done is closed when the client goes away or the answer is complete.
+func (q *Request) Done() <-chan struct{} { return q.http.Context().Done() }
+
 // Credential returns the credential of the request, wherever it stands.
 func (q *Request) Credential() string {
 	if a := q.Header.Get("Authorization"); a != "" {

@@ -107,10 +107,7 @@ func (w *eventWriter) event(dst []byte, e *translate.Event) []byte {
 		w.blockStop(e)
 	case translate.EventStop:
 		return w.stop(dst, e)
-	case translate.EventPing:
-		if !w.whole && !w.array {
-			return append(dst, ": ping\n\n"...)
-		}
+	case translate.EventPing: // Google's SDKs take a comment for a broken chunk
 		return dst
 	}
 	if w.whole || len(w.parts.B) == 0 {
