@@ -232,3 +232,26 @@ func TestEveryProviderThroughTheGateway(t *testing.T) {
 		}
 	}
 }
+
+// The gateway's REST surface: three formats, the gateway chosen by a header,
+// and Cloudflare's token as the key.
+func TestGatewayREST(t *testing.T) {
+	var path, auth, id, body string
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		path, auth, id, body = r.URL.Path, r.Header.Get("Authorization"), r.Header.Get("Cf-Aig-Gateway-Id"), string(b)
+		w.WriteHeader(400)
+	})
+	p := gateway.REST("acct", "gw")
+	if p.BaseURL != "https://api.cloudflare.com/client/v4/accounts/acct/ai/v1" {
+		t.Error(p.BaseURL)
+	}
+	p.BaseURL = up.URL + "/ai/v1"
+	s := proxy(t, llmproxy.WithProvider(p), llmproxy.WithKeys("ai-gateway", rotate.Secrets("cf-token")...))
+	for route, want := range map[string]string{"/v1/chat/completions": "/ai/v1/chat/completions", "/v1/responses": "/ai/v1/responses", "/v1/messages": "/ai/v1/messages"} {
+		do(t, s, "POST", route, `{"model":"ai-gateway/openai/gpt-5.6","x":1}`)
+		if path != want || auth != "Bearer cf-token" || id != "gw" || body != `{"model":"openai/gpt-5.6","x":1}` {
+			t.Errorf("%s: %s %s %s %s", route, path, auth, id, body)
+		}
+	}
+}

@@ -136,7 +136,7 @@ func TestPassThroughAborts(t *testing.T) {
 	}
 }
 
-// A 200 MB upload and a stream of 10,000 chunks both take under 10 MB.
+// pitfall 42: a 200 MB upload and a stream of 10,000 chunks both take under 10 MB.
 func TestPassThroughMemory(t *testing.T) {
 	const size = 200 << 20
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {

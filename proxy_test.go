@@ -180,7 +180,8 @@ func TestStreamIsNotHeldBack(t *testing.T) {
 	close(release)
 }
 
-// pitfall 2, pitfall 3: a stream that is cut never ends as if it were whole.
+// pitfall 2, pitfall 3, pitfall 26: a stream that is cut never ends as if it
+// were whole, and is not begun anew.
 func TestCutStreamIsAnError(t *testing.T) {
 	up := upstream(t, streamHandler(chunk(`{"content":"he"}`, ""), `data: {"id":"c1","choi`))
 	var seen llmproxy.Exchange
@@ -367,7 +368,8 @@ func TestAuthentication(t *testing.T) {
 	}
 }
 
-// Error paths, in the caller's format.
+// pitfall 30: error paths, in the caller's format; what the proxy itself
+// refuses goes through no translation and is nobody else's fault.
 func TestErrorPaths(t *testing.T) {
 	hang := make(chan struct{})
 	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/go-llmproxy/llmproxy/translate"
 )
@@ -75,8 +74,8 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 			return 0, errClientGone
 		}
 	}
-	if n > 0 {
-		b.a.watch.progress(b.a.patience())
+	if n > 0 && b.a.committed { // before that, pings must not extend the wait for content
+		b.a.watch.progress(b.a.p.Timeouts.Idle)
 	}
 	return n, err
 }
@@ -202,14 +201,6 @@ func (a *attempt) write(b []byte) error {
 func (a *attempt) flush() {
 	// A writer that cannot flush sends at the end; there is nothing to do.
 	_ = http.NewResponseController(a.w).Flush()
-}
-
-// patience is how long the next bytes may take.
-func (a *attempt) patience() time.Duration {
-	if a.committed {
-		return a.p.Timeouts.Idle
-	}
-	return a.p.Timeouts.FirstContent
 }
 
 func (a *attempt) firstByte() {
@@ -364,7 +355,7 @@ func (a *attempt) copyFlushing(r io.Reader) (n int64, err error) {
 	for {
 		m, err := r.Read(buf[:])
 		if m > 0 {
-			a.watch.progress(a.patience())
+			a.watch.progress(a.p.Timeouts.Idle)
 			if a.rec.FirstByte == 0 {
 				a.firstByte()
 			}
