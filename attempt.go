@@ -260,7 +260,7 @@ func (a *attempt) reach(req *http.Request) error {
 	}
 	a.rec.Gateway = ""
 	for name := range req.Header {
-		if strings.HasPrefix(name, "Cf-Aig-") { // the gateway's, not the provider's
+		if strings.HasPrefix(name, "Cf-Aig-") && a.r.Header[name] != nil { // the client's, for a gateway
 			delete(req.Header, name)
 		}
 	}
