@@ -3,6 +3,8 @@ package jsonx
 import (
 	"encoding/binary"
 	"math/bits"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 const (
@@ -31,4 +33,154 @@ func plain(s []byte) int {
 		}
 	}
 	return i
+}
+
+// scanString reads a string literal and reports whether it holds escapes.
+func (d *Decoder) scanString() (escaped bool) {
+	d.pos++
+	for {
+		d.pos += plain(d.b[d.pos:])
+		if d.pos >= len(d.b) {
+			d.syntax("")
+			return
+		}
+		switch d.b[d.pos] {
+		case '"':
+			d.pos++
+			return
+		case '\\':
+			escaped = true
+			if !d.scanEscape() {
+				return
+			}
+		default:
+			d.syntax("control character in a string")
+			return
+		}
+	}
+}
+
+func (d *Decoder) scanEscape() bool {
+	d.pos++
+	if d.pos >= len(d.b) {
+		d.syntax("")
+		return false
+	}
+	switch d.b[d.pos] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		d.pos++
+		return true
+	case 'u':
+		for i := 1; i <= 4; i++ {
+			if d.pos+i >= len(d.b) {
+				d.pos = len(d.b)
+				d.syntax("")
+				return false
+			}
+			if unhex(d.b[d.pos+i]) < 0 {
+				d.syntax("invalid \\u escape")
+				return false
+			}
+		}
+		d.pos += 5
+		return true
+	}
+	d.syntax("invalid escape")
+	return false
+}
+
+// unescape resolves the escapes of a literal's inside, which scanString has
+// checked.
+func unescape(s []byte) []byte {
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c != '\\' {
+			n := plain(s[i:])
+			out = append(out, s[i:i+n]...)
+			i += n
+			continue
+		}
+		i += 2
+		switch c = s[i-1]; c {
+		case 'b':
+			out = append(out, '\b')
+		case 'f':
+			out = append(out, '\f')
+		case 'n':
+			out = append(out, '\n')
+		case 'r':
+			out = append(out, '\r')
+		case 't':
+			out = append(out, '\t')
+		case 'u':
+			r := hex4(s[i:])
+			i += 4
+			if utf16.IsSurrogate(r) {
+				r2 := rune(-1)
+				if i+6 <= len(s) && s[i] == '\\' && s[i+1] == 'u' {
+					r2 = utf16.DecodeRune(r, hex4(s[i+2:]))
+				}
+				if r = r2; r < 0 || r == utf8.RuneError {
+					r = utf8.RuneError
+				} else {
+					i += 6
+				}
+			}
+			out = utf8.AppendRune(out, r)
+		default:
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func hex4(s []byte) rune {
+	return rune(unhex(s[0]))<<12 | rune(unhex(s[1]))<<8 | rune(unhex(s[2]))<<4 | rune(unhex(s[3]))
+}
+
+func unhex(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+func (d *Decoder) scanNumber() {
+	i, b := d.pos, d.b
+	digits := func() bool {
+		start := i
+		for i < len(b) && b[i] >= '0' && b[i] <= '9' {
+			i++
+		}
+		return i > start
+	}
+	if b[i] == '-' {
+		i++
+	}
+	zero := i < len(b) && b[i] == '0'
+	first := i
+	ok := digits() && (!zero || i == first+1)
+	if ok && i < len(b) && b[i] == '.' {
+		i++
+		ok = digits()
+	}
+	if ok && i < len(b) && (b[i] == 'e' || b[i] == 'E') {
+		i++
+		if i < len(b) && (b[i] == '+' || b[i] == '-') {
+			i++
+		}
+		ok = digits()
+	}
+	if !ok {
+		d.pos = i
+		d.syntax("invalid number")
+		return
+	}
+	d.pos = i
 }
