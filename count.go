@@ -50,7 +50,11 @@ func (x *exchange) serveCount() error {
 			c.Body, err = a.withModel(model)
 			return c, err
 		}
-		req, err := x.inbound().(countServer).ParseCountRequest(x.body)
+		server, ok := x.inbound().(countServer)
+		if !ok {
+			return nil, translate.Errorf(translate.Unsupported, "this format counts no tokens")
+		}
+		req, err := server.ParseCountRequest(x.body)
 		if err != nil {
 			return nil, err
 		}

@@ -20,9 +20,7 @@ const unsignedOrigin = "unsigned"
 
 // Inbound is the server's side of the format. The zero value is ready to use.
 type Inbound struct {
-	// CountTokens says that requests are those of count_tokens, which need
-	// no max_tokens. The answer is AppendTokenCount's.
-	CountTokens bool
+	counting bool // requests are count_tokens', which need no max_tokens
 }
 
 // Outbound is the client's side of the format. The zero value speaks to

@@ -5,15 +5,21 @@ import (
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
-// AppendCountTokens appends the body of a count_tokens request for r: what
+// ParseCountRequest parses a request of count_tokens, which has no max_tokens.
+func (in Inbound) ParseCountRequest(body []byte) (*translate.Request, error) {
+	in.counting = true
+	return in.ParseRequest(body)
+}
+
+// AppendCountRequest appends the body of a count_tokens request for r: what
 // AppendRequest writes, without the members that have no part in the prompt.
-func (o Outbound) AppendCountTokens(dst []byte, r *translate.Request) ([]byte, []translate.Loss, error) {
+func (o Outbound) AppendCountRequest(dst []byte, r *translate.Request) ([]byte, []translate.Loss, error) {
 	return o.appendRequest(dst, r, true)
 }
 
-// ParseTokenCount parses the answer of count_tokens. A body that reports a
+// ParseCountResponse parses the answer of count_tokens. A body that reports a
 // failure gives an *translate.Error.
-func (o Outbound) ParseTokenCount(body []byte) (int64, error) {
+func (o Outbound) ParseCountResponse(body []byte) (int64, error) {
 	d := jsonx.NewDecoder(body)
 	var n int64
 	found := false
@@ -31,8 +37,8 @@ func (o Outbound) ParseTokenCount(body []byte) (int64, error) {
 	return n, nil
 }
 
-// AppendTokenCount appends the answer to a count_tokens request.
-func (in Inbound) AppendTokenCount(dst []byte, inputTokens int64) []byte {
+// AppendCountResponse appends the answer to a count_tokens request.
+func (in Inbound) AppendCountResponse(dst []byte, inputTokens int64) []byte {
 	e := jsonx.Encoder{}
 	e.Object().Key("input_tokens").Int(inputTokens).EndObject()
 	return append(dst, e.B...)

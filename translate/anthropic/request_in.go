@@ -22,7 +22,7 @@ func (in Inbound) ParseRequest(body []byte) (*translate.Request, error) {
 	case d.Err() != nil:
 	case !p.sawMessages:
 		d.Fail(&fault{"messages", "this member is required"})
-	case r.MaxTokens == nil && !in.CountTokens:
+	case r.MaxTokens == nil && !in.counting:
 		d.Fail(&fault{"max_tokens", "this member is required"})
 	}
 	if err := d.End(); err != nil {
