@@ -190,7 +190,11 @@ func TestSchemas(t *testing.T) {
 		{false, `{"type":"object","properties":{"a":{"$ref":"#/definitions/A"}},"definitions":{"A":{"type":"string"}},"additionalProperties":false,"propertyNames":{}}`,
 			`{"type":"object","properties":{"a":{"$ref":"#/$defs/A"}},"$defs":{"A":{"type":"string"}},"additionalProperties":false}`, 1},
 		{true, `{"type":"object","properties":{"a":{"$ref":"#/$defs/A"},"b":{"type":["integer","null"]},"c":{"const":5},"d":{"oneOf":[{"type":"string"},{"type":"number"}]}},"$defs":{"A":{"type":"string","pattern":"x"}},"additionalProperties":false}`,
-			`{"type":"object","properties":{"a":{"type":"string","pattern":"x"},"b":{"nullable":true,"type":"integer"},"c":{"enum":["5"]},"d":{"anyOf":[{"type":"string"},{"type":"number"}]}}}`, 0},
+			`{"type":"object","properties":{"a":{"type":"string","pattern":"x"},"b":{"type":"integer","nullable":true},"c":{},"d":{"anyOf":[{"type":"string"},{"type":"number"}]}}}`, 2},
+		{true, `{"anyOf":[{"$ref":"#/$defs/A"},{"type":"null"}],"description":"d","$defs":{"A":{"type":"string","enum":["x",null]}}}`, `{"description":"d","nullable":true,"type":"string","enum":["x"]}`, 0},
+		{false, `{"allOf":[{"properties":{"a":{}},"required":["a"]},{"$ref":"#/$defs/B"}],"$defs":{"B":{"properties":{"b":{}},"required":["b"]}}}`,
+			`{"properties":{"a":{},"b":{}},"required":["a","b"],"$defs":{"B":{"properties":{"b":{}},"required":["b"]}}}`, 0},
+		{true, `{"type":"object","properties":{"a":{"type":"string"}},"required":["a","b"]}`, `{"type":"object","properties":{"a":{"type":"string"}},"required":["a"]}`, 1},
 		{true, `{"allOf":[{"type":"object","properties":{"z":{"type":"string"}}}],"not":{}}`, `{"type":"object","properties":{"z":{"type":"string"}}}`, 1},
 	} {
 		var losses translate.Losses
