@@ -42,7 +42,8 @@ type attempt struct {
 	format translate.Format // in which the target is called
 	out    translate.Outbound
 	losses translate.Losses
-	watch  *watchdog
+	length int64              // of the answer's body; -1: unknown
+	watch  watchdog
 	via    *gateway.Gateway // that the request goes through; nil: none
 }
 
@@ -165,7 +166,7 @@ func (x *exchange) attempt(t *target, j *job, tried *[]string) error {
 		defer context.AfterFunc(x.r.Context(), func() { x.clientGone(cancel) })()
 	}
 	defer cancel(nil)
-	a.watch = newWatchdog(cancel)
+	a.watch.cancel = cancel
 	defer a.watch.stop()
 
 	began := x.p.now()
@@ -290,7 +291,7 @@ func (a *attempt) send(req *http.Request, j *job, rec *Attempt) (rotate.Outcome,
 // receive handles an answer.
 func (a *attempt) receive(ctx context.Context, resp *http.Response, j *job, rec *Attempt) (rotate.Outcome, error) {
 	name := a.target.provider.Name()
-	rec.Status = resp.StatusCode
+	rec.Status, a.length = resp.StatusCode, resp.ContentLength
 	a.watch.expect(a.p.Timeouts.FirstContent, errContentTimeout)
 	if resp.StatusCode < 300 || j.raw && resp.StatusCode < 400 {
 		err := j.answer(a, resp)
@@ -411,47 +412,4 @@ func isStream(h http.Header) bool {
 		return true
 	}
 	return false
-}
-
-// timeoutError is the cause of a context that the watchdog cancelled.
-type timeoutError struct{ msg string }
-
-func (e *timeoutError) Error() string { return e.msg }
-
-var (
-	errHeaderTimeout  = &timeoutError{"the provider did not answer in time"}
-	errContentTimeout = &timeoutError{"the provider sent no content in time"}
-	errIdleTimeout    = &timeoutError{"the provider fell silent"}
-	errClientGone     = errors.New("the client went away")
-)
-
-// watchdog cancels an attempt that stops making progress. It needs no
-// goroutine: the runtime's timer calls cancel.
-type watchdog struct {
-	cancel context.CancelCauseFunc
-	timer  *time.Timer
-}
-
-func newWatchdog(cancel context.CancelCauseFunc) *watchdog { return &watchdog{cancel: cancel} }
-
-// expect gives the next step d; 0 or less is for ever.
-func (w *watchdog) expect(d time.Duration, cause *timeoutError) {
-	w.stop()
-	if d > 0 {
-		w.timer = time.AfterFunc(d, func() { w.cancel(cause) })
-	}
-}
-
-// progress gives the step under way its whole time again.
-func (w *watchdog) progress(d time.Duration) {
-	if w.timer != nil && w.timer.Stop() {
-		w.timer.Reset(d)
-	}
-}
-
-func (w *watchdog) stop() {
-	if w.timer != nil {
-		w.timer.Stop()
-		w.timer = nil
-	}
 }

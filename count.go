@@ -89,7 +89,7 @@ func (a *attempt) relayCount(resp *http.Response) error {
 	if err != nil {
 		return err
 	}
-	body, _, err := a.readWhole(&bodyReader{a: a, r: r})
+	body, _, err := a.readWhole(nil, &bodyReader{a: a, r: r})
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (x *exchange) serveEmbeddings() error {
 			if err != nil {
 				return err
 			}
-			body, _, err := a.readWhole(&bodyReader{a: a, r: r})
+			body, _, err := a.readWhole(nil, &bodyReader{a: a, r: r})
 			if err != nil {
 				return err
 			}

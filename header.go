@@ -9,29 +9,40 @@ import (
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
-// hopByHop are the headers that RFC 9110, section 7.6.1 keeps to one
-// connection, and those that this proxy writes itself.
-var hopByHop = map[string]bool{
-	"Connection": true, "Proxy-Connection": true, "Keep-Alive": true, "Proxy-Authenticate": true, "Proxy-Authorization": true,
-	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
-}
+// headerClass says how far a header goes. A header of no class passes where
+// the provider is spoken to in the client's format.
+type headerClass uint8
 
-// proxyOwned are headers that stop here on the way up: credentials, the
-// proxy's own, and what tells of the host's network.
-var proxyOwned = map[string]bool{
-	"Authorization": true, "X-Api-Key": true, "X-Goog-Api-Key": true, "Api-Key": true, "Cf-Aig-Authorization": true, "Cookie": true,
-	"Llmproxy-Strict": true, "Content-Length": true, "Host": true,
-	"Forwarded": true, "X-Forwarded-For": true, "X-Forwarded-Host": true, "X-Forwarded-Proto": true, "X-Forwarded-Port": true, "X-Real-Ip": true, "Via": true,
-	"Cf-Connecting-Ip": true, "Cf-Ray": true, "Cf-Ipcountry": true, "Cf-Visitor": true, "True-Client-Ip": true,
-}
+const (
+	// hop: RFC 9110, section 7.6.1 keeps it to one connection, or this proxy
+	// writes it itself.
+	hop headerClass = 1 << iota
+	// owned: it stops here on the way up. Credentials, the proxy's own, and
+	// what tells of the host's network.
+	owned
+	// built: it is about a body that the proxy reads or writes itself, or a
+	// browser's, and goes up only where nothing is read.
+	built
+	// shared: it goes up in whatever format the provider is spoken to.
+	shared
+)
 
-// parsed are headers about a body's encoding, which change where the proxy
-// reads or writes the body itself.
-var parsed = map[string]bool{"Accept-Encoding": true, "Expect": true, "Content-Encoding": true}
-
-// translatedUp are what goes up where the provider is spoken to in another
-// format than the client's.
-var translatedUp = map[string]bool{"User-Agent": true, "Traceparent": true, "Tracestate": true, "X-Request-Id": true, "Accept-Language": true}
+var headerClasses = func() map[string]headerClass {
+	classes := map[string]headerClass{}
+	for class, names := range map[headerClass]string{
+		hop: "Connection Proxy-Connection Keep-Alive Proxy-Authenticate Proxy-Authorization Te Trailer Transfer-Encoding Upgrade",
+		owned: "Authorization X-Api-Key X-Goog-Api-Key Api-Key Cf-Aig-Authorization Cookie Llmproxy-Strict Content-Length Host " +
+			"Forwarded X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Port X-Real-Ip Via " +
+			"Cf-Connecting-Ip Cf-Ray Cf-Ipcountry Cf-Visitor True-Client-Ip",
+		built:  "Accept-Encoding Expect Content-Encoding Content-Type Accept Origin Referer",
+		shared: "User-Agent Traceparent Tracestate X-Request-Id Accept-Language",
+	} {
+		for name := range strings.FieldsSeq(names) {
+			classes[name] |= class
+		}
+	}
+	return classes
+}()
 
 // connectionNames returns the headers that the Connection header names.
 func connectionNames(h http.Header) map[string]bool {
@@ -55,13 +66,11 @@ func headersUp(h http.Header, pass, translated bool) http.Header {
 	named := connectionNames(h)
 	out := make(http.Header, len(h)+4)
 	for name, v := range h {
+		class := headerClasses[name]
 		switch {
-		case hopByHop[name] || proxyOwned[name] || named[name]:
-		case !pass && parsed[name]:
-		case !pass && (name == "Content-Type" || name == "Accept"):
-		case !pass && strings.HasPrefix(name, "Sec-"), strings.HasPrefix(name, "Llmproxy-"):
-		case !pass && (name == "Origin" || name == "Referer"):
-		case translated && !translatedUp[name] && !strings.HasPrefix(name, "Cf-Aig-"):
+		case class&(hop|owned) != 0 || named[name]:
+		case !pass && (class&built != 0 || strings.HasPrefix(name, "Sec-")), strings.HasPrefix(name, "Llmproxy-"):
+		case translated && class&shared == 0 && !strings.HasPrefix(name, "Cf-Aig-"):
 		default:
 			out[name] = v
 		}
@@ -74,7 +83,7 @@ func headersUp(h http.Header, pass, translated bool) http.Header {
 func copyHeader(dst, src http.Header) {
 	named := connectionNames(src)
 	for name, v := range src {
-		if hopByHop[name] || named[name] || name == "Set-Cookie" || name == "Content-Length" || name == "Alt-Svc" || name == "Strict-Transport-Security" {
+		if headerClasses[name]&hop != 0 || named[name] || name == "Set-Cookie" || name == "Content-Length" || name == "Alt-Svc" || name == "Strict-Transport-Security" {
 			continue
 		}
 		if strings.HasPrefix(name, "Access-Control-") && dst["Access-Control-Allow-Origin"] != nil {

@@ -1,6 +1,7 @@
 package llmproxy
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"iter"
@@ -82,7 +83,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 
 // parseWhole reads and parses a whole answer.
 func (a *attempt) parseWhole(r io.Reader) (*translate.Response, error) {
-	body, rest, err := a.readWhole(r)
+	body, rest, err := a.readWhole(nil, r) // which what is parsed may alias
 	if err != nil {
 		return nil, err
 	}
@@ -92,9 +93,14 @@ func (a *attempt) parseWhole(r io.Reader) (*translate.Response, error) {
 	return a.out.ParseResponse(body)
 }
 
-func (a *attempt) readWhole(r io.Reader) (body []byte, rest bool, err error) {
+// readWhole reads an answer into buf, or a larger one, up to the limit; rest
+// reports that there is more.
+func (a *attempt) readWhole(buf []byte, r io.Reader) (body []byte, rest bool, err error) {
 	limit := a.p.Limits.ResponseBody
-	body, err = readAll(nil, io.LimitReader(r, limit))
+	if want := a.length; want > int64(cap(buf)) && want < limit { // known, and read at once
+		buf = make([]byte, 0, want+1)
+	}
+	body, err = readAll(buf, io.LimitReader(r, limit))
 	if err != nil {
 		return nil, false, translate.Truncated(err)
 	}
@@ -104,14 +110,18 @@ func (a *attempt) readWhole(r io.Reader) (body []byte, rest bool, err error) {
 // relayWhole passes a whole answer on as it came. It is read first, because
 // some providers report failures under HTTP 200.
 func (a *attempt) relayWhole(resp *http.Response, r io.Reader) error {
-	body, rest, err := a.readWhole(r)
+	buf := copyBuffers.Get().(*[32 << 10]byte)
+	defer copyBuffers.Put(buf)
+	body, rest, err := a.readWhole(buf[:0], r)
 	if err != nil {
 		return err
 	}
 	if !rest {
-		parsed, err := a.out.ParseResponse(body)
+		parsed, err := translate.Summarize(a.out, body)
 		if err != nil && !translate.IsMalformed(err) {
-			return &failure{translate.AsError(err), resp.Header, false}
+			e := *translate.AsError(err)
+			e.Body = bytes.Clone(e.Body) // it aliases buf
+			return &failure{&e, resp.Header, false}
 		}
 		if err == nil {
 			a.observeResponse(parsed)
@@ -150,7 +160,9 @@ func (a *attempt) translateWhole(resp *http.Response, whole *translate.Response)
 	for _, p := range whole.Parts {
 		a.claim(p)
 	}
-	body, losses := a.inbound().AppendResponse(make([]byte, 0, 4096), a.req, whole)
+	buf := copyBuffers.Get().(*[32 << 10]byte)
+	defer copyBuffers.Put(buf)
+	body, losses := a.inbound().AppendResponse(buf[:0], a.req, whole)
 	a.losses = append(append(a.losses, whole.Losses...), losses...)
 	a.writeHeader(resp, "application/json", false)
 	a.firstByte()

@@ -67,7 +67,7 @@ func (x *exchange) runUniversal(targets []target, j *job) (done bool, err error)
 				}
 				break
 			}
-			a := &attempt{exchange: x, target: t, key: key, via: g, watch: newWatchdog(cancel)}
+			a := &attempt{exchange: x, target: t, key: key, via: g, watch: watchdog{cancel: cancel}}
 			leases = append(leases, lease{a, keyDone})
 			tried = append(tried, key.ID)
 			req, berr := a.build(ctx, j)
@@ -246,8 +246,8 @@ func (x *exchange) serveCompat() error {
 func (x *exchange) relayGateway(req *http.Request, leases []lease) error {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
-	a := &attempt{exchange: x, target: &target{provider: gatewayProvider{}}, watch: newWatchdog(cancel)}
-	defer a.watch.stop()
+	a := &attempt{exchange: x, target: &target{provider: gatewayProvider{}}, watch: watchdog{cancel: cancel}}
+	defer func() { a.watch.stop() }() // a may be another by then
 	began := x.p.now()
 	a.watch.expect(x.p.Timeouts.ResponseHeader, errHeaderTimeout)
 	resp, err := x.p.transport.RoundTrip(req.WithContext(ctx))

@@ -73,7 +73,8 @@ type Call struct {
 	Method, Path, Query string
 
 	// Header holds the client's headers that may go upstream; no credential
-	// is among them. NewRequest copies it.
+	// is among them. NewRequest may keep the map and add to it, but changes
+	// none of its values in place.
 	Header http.Header
 	// Translated says that Body was made from another format, so that the
 	// client did not choose its parameters for this provider.

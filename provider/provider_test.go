@@ -189,13 +189,14 @@ func TestKeyOnlyInHeaders(t *testing.T) {
 			for n := range r.Header {
 				c.Header.Set(n, "client")
 			}
+			value := c.Header["Authorization"]
 			if r, err = p.NewRequest(t.Context(), &c, key); err != nil {
 				t.Errorf("%s %s: %v", name, c.Op, err)
 			} else if !slices.ContainsFunc(slices.Collect(maps.Values(r.Header)), func(v []string) bool { return strings.Contains(v[0], canary) }) {
 				t.Errorf("%s %s: a client's header replaced the credential", name, c.Op)
 			}
-			if c.Header.Get("Authorization") != "" && c.Header.Get("Authorization") != "client" {
-				t.Errorf("%s %s: the client's header was changed in place", name, c.Op)
+			if value != nil && value[0] != "client" {
+				t.Errorf("%s %s: a value of the client's header was changed in place", name, c.Op)
 			}
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -166,7 +165,7 @@ func (p *HTTP) request(ctx context.Context, c *Call, k rotate.Key, method, targe
 		r.ContentLength = c.ContentLength
 	}
 	if c.Header != nil {
-		r.Header = maps.Clone(c.Header) // values are shared and never changed in place
+		r.Header = c.Header
 	}
 	if c.ContentType != "" {
 		r.Header["Content-Type"] = []string{c.ContentType}

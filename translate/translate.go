@@ -79,7 +79,8 @@ type Outbound interface {
 	// so that provider-side prompt caches hit.
 	AppendRequest(dst []byte, r *Request) ([]byte, []Loss, error)
 	// ParseResponse parses a provider's whole answer. A body that reports a
-	// failure under HTTP 200 gives an *Error.
+	// failure under HTTP 200 gives an *Error. Both may alias
+	// body.
 	ParseResponse(body []byte) (*Response, error)
 	// Events parses a streamed answer as it comes. A failure inside the
 	// stream gives an *Error; so does an end without the format's terminal
@@ -89,6 +90,23 @@ type Outbound interface {
 	// ParseError parses the body of a provider's answer whose status says
 	// that it failed, whatever the body holds.
 	ParseError(status int, h http.Header, body []byte) *Error
+}
+
+// Summarizer is an Outbound that can tell what a whole answer says about itself
+// without decoding its content, which an answer that passes untouched needs
+// only for the record. The Response has no Parts; its errors are those of
+// ParseResponse. Nothing in it aliases body, but for the Body of an *Error.
+type Summarizer interface {
+	Summarize(body []byte) (*Response, error)
+}
+
+// Summarize returns what a whole answer says about itself, by way of
+// ParseResponse where o is no Summarizer.
+func Summarize(o Outbound, body []byte) (*Response, error) {
+	if s, ok := o.(Summarizer); ok {
+		return s.Summarize(body)
+	}
+	return o.ParseResponse(body)
 }
 
 // Loss reports something of a request or a response that the other side's

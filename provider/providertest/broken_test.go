@@ -55,9 +55,9 @@ func TestProviderFindsFaults(t *testing.T) {
 			once.Do(func() { c.Body[0] = ' ' })
 			return p.NewRequest(ctx, c, k)
 		},
-		"the header in place": func(ctx context.Context, p *provider.HTTP, c *provider.Call, k rotate.Key) (*http.Request, error) {
+		"a header's value in place": func(ctx context.Context, p *provider.HTTP, c *provider.Call, k rotate.Key) (*http.Request, error) {
 			r, err := p.NewRequest(ctx, c, k)
-			another.Do(func() { c.Header.Set("User-Agent", "x") })
+			another.Do(func() { c.Header["User-Agent"][0] = "x" })
 			return r, err
 		},
 		"another context": func(_ context.Context, p *provider.HTTP, c *provider.Call, k rotate.Key) (*http.Request, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -101,7 +102,7 @@ func (k *kit) build(t *testing.T, c provider.Call, want bool) {
 	type mark struct{}
 	ctx := context.WithValue(t.Context(), mark{}, true)
 	before, header := bytes.Clone(c.Body), clientHeader.Clone()
-	c.Header = header
+	c.Header = maps.Clone(header) // the map is the provider's, its values are not
 	var losses translate.Losses
 	c.Losses = &losses
 	r, err := k.p.NewRequest(ctx, &c, k.key)
@@ -131,7 +132,7 @@ func (k *kit) build(t *testing.T, c provider.Call, want bool) {
 	}
 	for name, v := range clientHeader {
 		if !slices.Equal(header[name], v) {
-			t.Errorf("%s: the call's header %s was changed in place", what, name)
+			t.Errorf("%s: a value of the call's header %s was changed in place", what, name)
 		}
 	}
 	k.leaks(t, what+": the URL", r.URL.String())
@@ -271,12 +272,13 @@ func (k *kit) models(t *testing.T) {
 func (k *kit) concurrency(t *testing.T, models []string) {
 	for _, m := range models {
 		for _, f := range k.p.Formats(m) {
-			call := provider.Call{Op: provider.Chat, Format: f, Model: m, Body: body(m), Header: clientHeader}
+			call := provider.Call{Op: provider.Chat, Format: f, Model: m, Body: body(m)}
 			var wg sync.WaitGroup
 			urls, bodies := make([]string, 4), make([]string, 4)
 			for i := range urls {
 				wg.Go(func() { // waited for below
 					c := call
+					c.Header = maps.Clone(clientHeader)
 					r, err := k.p.NewRequest(t.Context(), &c, k.key)
 					if err != nil {
 						t.Error(err)

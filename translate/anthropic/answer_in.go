@@ -7,20 +7,52 @@ import (
 
 // ParseResponse implements translate.Outbound.
 func (o Outbound) ParseResponse(body []byte) (*translate.Response, error) {
+	return o.parse(body, func(d *jsonx.Decoder, r *translate.Response) (calls bool) {
+		b := blockReader{d: d, losses: &r.Losses, origin: o.origin()}
+		b.path.push("content")
+		r.Parts = b.content()
+		for _, p := range r.Parts {
+			if _, ok := p.(*translate.ToolUse); ok {
+				calls = true
+			}
+		}
+		return calls
+	})
+}
+
+// Summarize implements translate.Summarizer.
+func (o Outbound) Summarize(body []byte) (*translate.Response, error) {
+	return o.parse(body, func(d *jsonx.Decoder, _ *translate.Response) (calls bool) {
+		if d.Kind() != jsonx.Array {
+			return false
+		}
+		for range d.Elements() {
+			if d.Kind() != jsonx.Object {
+				continue
+			}
+			for k := range d.Members() {
+				if string(k) == "type" && d.Kind() == jsonx.String && string(d.StringBytes()) == "tool_use" {
+					calls = true
+				}
+			}
+		}
+		return calls
+	})
+}
+
+// parse reads a whole answer; content reads its content and reports whether a
+// tool is called.
+func (o Outbound) parse(body []byte, content func(*jsonx.Decoder, *translate.Response) bool) (*translate.Response, error) {
 	d := jsonx.NewDecoder(body)
 	if d.Kind() != jsonx.Object {
 		return nil, translate.Malformed(nil)
 	}
 	r := new(translate.Response)
-	b := blockReader{d: d, losses: &r.Losses, origin: o.origin()}
 	var a answer
-	content := false
+	has := false
 	for k := range d.Members() {
 		if string(k) == "content" {
-			content = true
-			b.path.push("content")
-			r.Parts = b.content()
-			b.path.pop()
+			has, a.calls = true, content(d, r)
 			continue
 		}
 		a.member(string(k), d)
@@ -31,13 +63,8 @@ func (o Outbound) ParseResponse(body []byte) (*translate.Response, error) {
 	if a.failed || a.typ == "error" {
 		return nil, o.ParseError(200, nil, body)
 	}
-	if !content {
+	if !has {
 		return nil, translate.Malformed(nil)
-	}
-	for _, p := range r.Parts {
-		if _, ok := p.(*translate.ToolUse); ok {
-			a.calls = true
-		}
 	}
 	r.ID, r.Model, r.ServiceTier = a.id, a.model, a.usage.tier
 	r.Finish, r.Usage = a.finish(), a.usage.usage()

@@ -204,10 +204,6 @@ func (d *decoder) stop() {
 	d.emit(translate.Event{Type: translate.EventStop, Finish: d.finishOf(), Usage: d.usage, ServiceTier: d.tier})
 }
 
-func (d *decoder) finish(native string) {
-	d.finished, d.native = true, native
-}
-
 // finishOf maps the reason. pitfall 24: an unknown word stays unknown.
 func (d *decoder) finishOf() translate.Finish {
 	f := translate.Finish{Native: d.native}
@@ -233,7 +229,7 @@ func (d *decoder) finishOf() translate.Finish {
 			f.Reason = translate.FinishStop
 		}
 	}
-	if len(d.calls) > 0 && (f.Reason == translate.FinishStop || f.Reason == translate.FinishOther) {
+	if (d.called || len(d.calls) > 0) && (f.Reason == translate.FinishStop || f.Reason == translate.FinishOther) {
 		f.Reason = translate.FinishToolUse // Gemini's OpenAI surface says "stop"
 	}
 	return f

@@ -22,6 +22,8 @@ type decoder struct {
 	started   bool
 	finished  bool // a finish_reason was read
 	bare      bool // Workers AI's own format, which knows no reasons
+	brief     bool // content is not wanted
+	called    bool // a tool call was seen
 	native    string
 	reason    string // native_finish_reason
 	usage     *translate.Usage
@@ -41,6 +43,24 @@ type decoder struct {
 // value reads one JSON value. Its events are in d.queue.
 func (d *decoder) value(raw []byte, failed bool) error {
 	d.queue = d.queue[:0]
+	if err := d.read(raw, failed); err != nil {
+		return err
+	}
+	v := &d.chunk
+	if v.content && !d.started {
+		d.start()
+	}
+	if v.hasDelta {
+		d.delta(&v.delta)
+	}
+	if d.started && len(d.queue) == 0 {
+		d.queue = append(d.queue, translate.Event{Type: translate.EventPing})
+	}
+	return nil
+}
+
+// read reads one JSON value into d.chunk.
+func (d *decoder) read(raw []byte, failed bool) error {
 	d.chunk = chunk{} // in d, to save an allocation
 	v := &d.chunk
 	dec := &d.outer
@@ -60,21 +80,12 @@ func (d *decoder) value(raw []byte, failed bool) error {
 	if failed || v.failed || v.suspect && !v.content {
 		return translate.ParseErrorBody(http.StatusOK, nil, bytes.Clone(raw))
 	}
-	if v.content && !d.started {
-		d.start()
-	}
-	if v.hasDelta {
-		d.delta(&v.delta)
-	}
 	if v.finish != "" {
-		d.finish(v.finish)
+		d.finished, d.native = true, v.finish
 	}
 	if d.native == "error" {
 		// OpenRouter and Workers AI say so where the model broke off.
 		return &translate.Error{Kind: translate.Upstream, Message: "the provider failed while it was answering", Body: bytes.Clone(raw)}
-	}
-	if d.started && len(d.queue) == 0 {
-		d.queue = append(d.queue, translate.Event{Type: translate.EventPing})
 	}
 	return nil
 }
@@ -195,6 +206,10 @@ func (d *decoder) choice(dec *jsonx.Decoder, v *chunk, i int) {
 	for key := range dec.Members() {
 		switch string(key) {
 		case "delta", "message":
+			if d.brief {
+				d.skim(dec)
+				break
+			}
 			// Perplexity sends both, message being all so far.
 			if string(key) == "message" && d.losses == nil {
 				break
@@ -218,6 +233,20 @@ func (d *decoder) choice(dec *jsonx.Decoder, v *chunk, i int) {
 			}
 		case "error":
 			v.fail(dec)
+		}
+	}
+}
+
+// skim looks for tool calls alone in a message.
+func (d *decoder) skim(dec *jsonx.Decoder) {
+	if dec.Kind() != jsonx.Object {
+		return
+	}
+	for key := range dec.Members() {
+		if string(key) == "tool_calls" && dec.Kind() == jsonx.Array {
+			for range dec.Elements() {
+				d.called = true
+			}
 		}
 	}
 }

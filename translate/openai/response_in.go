@@ -42,6 +42,18 @@ func (o Outbound) ParseResponse(body []byte) (*translate.Response, error) {
 	return resp, nil
 }
 
+// Summarize implements translate.Summarizer.
+func (o Outbound) Summarize(body []byte) (*translate.Response, error) {
+	d := decoder{o: o, brief: true}
+	if err := d.read(bytes.TrimSpace(body), false); err != nil {
+		return nil, err
+	}
+	if !d.chunk.content {
+		return nil, translate.Malformed(errNoChoices)
+	}
+	return &translate.Response{ID: d.id, Model: d.model, Created: d.created, ServiceTier: d.tier, Finish: d.finishOf(), Usage: d.usage}, nil
+}
+
 var errNoChoices = &jsonx.SyntaxError{Msg: "an answer without choices"}
 
 // ParseError implements translate.Outbound.

@@ -150,6 +150,16 @@ func testAnswers(t *testing.T, c Codec) {
 			t.Errorf("%s: %v\n%s", name, err, body)
 			continue
 		}
+		buf := bytes.Clone(body)
+		summary, err := translate.Summarize(c.Outbound, buf)
+		if _, ok := c.Outbound.(translate.Summarizer); ok {
+			for i := range buf {
+				buf[i] = '#' // which the summary must not alias
+			}
+		}
+		if err != nil || summary.ID != whole.ID || summary.Finish != whole.Finish || !reflect.DeepEqual(summary.Usage, whole.Usage) {
+			t.Errorf("%s: summed up as %+v, %v, which is %+v", name, summary, err, whole)
+		}
 		stream := write(c, translate.Replay(build()))
 		streamed, err := translate.Collect(translate.Check(c.Outbound.Events(bytes.NewReader(stream))))
 		if err != nil {
