@@ -30,6 +30,7 @@ type Event struct {
 // return the next event, and keeps one event in memory at a time.
 type Scanner struct {
 	r          io.Reader
+	frames     FrameReader // r, if it is one
 	max        int
 	buf        []byte
 	start, end int // what has been read and not consumed: buf[start:end]
@@ -42,18 +43,86 @@ type Scanner struct {
 	err        error
 }
 
+// FrameReader is a reader that knows where events end. A Scanner takes frames
+// from it instead of copying bytes: each is one or more whole events, blank
+// lines included, or what the stream's end left of one. A frame is valid until
+// the next call; the Scanner does not change it. At the end the error is io.EOF.
+type FrameReader interface {
+	io.Reader
+	NextFrame() ([]byte, error)
+}
+
 // NewScanner returns a Scanner that reads r, with events of at most max bytes;
 // DefaultMaxEvent if max is 0 or less.
 func NewScanner(r io.Reader, max int) *Scanner {
 	if max <= 0 {
 		max = DefaultMaxEvent
 	}
-	return &Scanner{r: r, max: max, first: true}
+	f, _ := r.(FrameReader)
+	return &Scanner{r: r, frames: f, max: max, first: true}
 }
 
 // Next returns the next event that has data. It returns io.EOF at the end of
 // the stream, ErrTooLong, or the reader's error.
 func (s *Scanner) Next() (Event, error) {
+	for {
+		e, ok, more := s.simple()
+		if ok {
+			return e, nil
+		}
+		if !more || s.err != nil {
+			return s.general()
+		}
+		if err := s.fill(); err != nil {
+			return Event{}, err
+		}
+	}
+}
+
+// simple returns the next event where it is as nearly all are: in the buffer,
+// one line of data after at most one of event, and LF for line ends. Nothing
+// is copied then. more says that it may become so when more is read.
+func (s *Scanner) simple() (e Event, ok, more bool) {
+	b := s.buf[s.start:s.end]
+	if s.skipLF || len(b) > maxSimple {
+		return e, false, false
+	}
+	if len(b) == 0 {
+		return e, false, true
+	}
+	rest := b
+	if name, ok := bytes.CutPrefix(rest, eventField); ok {
+		i := bytes.IndexByte(name, '\n')
+		if i < 0 {
+			return e, false, bytes.IndexByte(name, '\r') < 0
+		}
+		e.Name, rest = name[:i:i], name[i+1:]
+	}
+	data, isData := bytes.CutPrefix(rest, dataField)
+	if !isData {
+		return e, false, len(rest) == 0
+	}
+	i := bytes.IndexByte(data, '\n')
+	switch {
+	case i < 0:
+		return e, false, bytes.IndexByte(data, '\r') < 0
+	case i+1 == len(data):
+		return e, false, data[max(i-1, 0)] != '\r'
+	case data[i+1] != '\n' || i > s.max || bytes.IndexByte(b[:len(b)-len(data)+i], '\r') >= 0:
+		return e, false, false
+	}
+	e.Data = data[:i:i]
+	s.start, s.first = s.end-len(data)+i+2, false
+	return e, true, false
+}
+
+// maxSimple bounds what simple looks at again and again while a line comes in.
+const maxSimple = 64 << 10
+
+var eventField, dataField = []byte("event: "), []byte("data: ")
+
+// general reads the next event whatever it looks like.
+func (s *Scanner) general() (Event, error) {
 	s.data, s.name, s.id, s.hasData = s.data[:0], s.name[:0], s.id[:0], false
 	for {
 		line, err := s.line()
@@ -158,6 +227,9 @@ func lineEnd(b []byte) int {
 // fill reads once. It makes room first, by moving what is left to the front
 // or by growing the buffer.
 func (s *Scanner) fill() error {
+	if s.frames != nil {
+		return s.nextFrame()
+	}
 	if s.start == s.end {
 		s.start, s.end, s.scanned = 0, 0, 0
 	}
@@ -187,6 +259,25 @@ func (s *Scanner) fill() error {
 		}
 	}
 	s.err = io.ErrNoProgress
+	return nil
+}
+
+// nextFrame makes the next frame the buffer, after what is left in it.
+func (s *Scanner) nextFrame() error {
+	frame, err := s.frames.NextFrame()
+	if left := s.buf[s.start:s.end]; len(left) > 0 && len(frame) > 0 {
+		frame = append(append(make([]byte, 0, len(left)+len(frame)), left...), frame...)
+		s.scanned -= s.start
+		s.buf, s.start, s.end = frame, 0, len(frame)
+	} else if len(frame) > 0 {
+		s.buf, s.start, s.end, s.scanned = frame, 0, len(frame), 0
+	}
+	if s.end-s.start > s.max+len("data: ") {
+		return s.fail(fmt.Errorf("%w: more than %d bytes", ErrTooLong, s.max))
+	}
+	if err != nil {
+		s.err = err
+	}
 	return nil
 }
 
