@@ -42,7 +42,7 @@ type attempt struct {
 	format translate.Format // in which the target is called
 	out    translate.Outbound
 	losses translate.Losses
-	length int64              // of the answer's body; -1: unknown
+	length int64 // of the answer's body; -1: unknown
 	watch  watchdog
 	via    *gateway.Gateway // that the request goes through; nil: none
 }

@@ -64,10 +64,16 @@ func credentials(r *http.Request) []string {
 		for _, v := range r.Header[name] {
 			if name == "Authorization" {
 				scheme, token, _ := strings.Cut(v, " ")
-				if !strings.EqualFold(scheme, "Bearer") {
+				switch {
+				case strings.EqualFold(scheme, "Bearer"):
+					v = strings.TrimSpace(token)
+				case strings.EqualFold(scheme, "Basic"): // a browser's, of the status page: the key is the password
+					if _, v, _ = r.BasicAuth(); v == "" {
+						continue
+					}
+				default:
 					continue
 				}
-				v = strings.TrimSpace(token)
 			}
 			out = append(out, v)
 		}

@@ -41,6 +41,7 @@ type Proxy struct {
 	transports map[string]http.RoundTripper // by provider
 	models     modelCache
 	checks     keyChecks
+	history    history
 
 	gate    *gate // of all requests
 	gates   map[string]*gate
@@ -128,6 +129,9 @@ func (x *exchange) serve() error {
 	if !rt.public {
 		principal, err := x.p.auth(x.r)
 		if err != nil {
+			if rt.name == "/status" && wantsPage(x.r) {
+				x.w.Header().Set("WWW-Authenticate", `Basic realm="llmproxy", charset="UTF-8"`) // the key as password
+			}
 			return authError(err)
 		}
 		x.rec.Principal = principal

@@ -89,6 +89,9 @@ func (x *exchange) finish() {
 			o.Exchange(ctx, &x.rec)
 		}
 	}
+	if x.rec.Provider != "" || x.rec.Err != nil { // the status page is not told of itself
+		x.p.history.add(&x.rec, x.p.now())
+	}
 	x.log(ctx)
 }
 

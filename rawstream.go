@@ -19,7 +19,7 @@ type rawStream struct {
 	r    io.Reader
 	skim func(frame []byte) bool // reports a frame of nothing but content; nil: none is
 
-	like    template // of the frames that skim passed over
+	like    frameShape // of the frames that skim passed over
 	buf     []byte
 	sent    int    // buf[:sent] is at the client
 	seen    int    // buf[:seen] was offered to the decoder
@@ -200,21 +200,21 @@ func skimmer(f translate.Format) func([]byte) bool {
 	return nil
 }
 
-// template is a frame of nothing but content. A frame that is the same, but for
+// frameShape is a frame of nothing but content. A frame that is the same, but for
 // one stretch without quotes, brackets or escapes, the inside of a string or a
 // number, is of the same structure, and so needs no look into. Comparing is
 // several times as fast as looking.
-type template struct {
+type frameShape struct {
 	frame     []byte
 	pre, post int // how much of the front and the back matched the last time
 }
 
-func (t *template) set(frame []byte) {
+func (t *frameShape) set(frame []byte) {
 	t.frame = append(t.frame[:0], frame...)
 	t.pre, t.post = 0, 0
 }
 
-func (t *template) matches(b []byte) bool {
+func (t *frameShape) matches(b []byte) bool {
 	a := t.frame
 	if t.pre+t.post > 0 && len(b) >= t.pre+t.post && bytes.Equal(a[:t.pre], b[:t.pre]) && bytes.Equal(a[len(a)-t.post:], b[len(b)-t.post:]) {
 		return plainText(b[t.pre : len(b)-t.post])

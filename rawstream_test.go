@@ -42,7 +42,7 @@ func TestRawStream(t *testing.T) {
 	}
 }
 
-func TestTemplate(t *testing.T) {
+func TestFrameShape(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want bool
@@ -58,7 +58,7 @@ func TestTemplate(t *testing.T) {
 		{`{"abc":1}`, `{"error":1}`, false},
 		{`{"content":"a b"}`, `{"content":"a\"c b"}`, false},
 	} {
-		var like template
+		var like frameShape
 		like.set([]byte(c.a))
 		for range 2 { // the second time by what the first found
 			if got := like.matches([]byte(c.b)); got != c.want {

@@ -44,8 +44,13 @@ type snapshotter interface {
 }
 
 // serveStatus serves /status: what is configured, and every key's state, with
-// keys masked. It asks each provider once a minute and key at most.
+// keys masked. It asks each provider once a minute and key at most. A browser
+// gets a page of it.
 func (x *exchange) serveStatus() error {
+	x.w.Header().Add("Vary", "Accept")
+	if wantsPage(x.r) {
+		return x.serveStatusPage()
+	}
 	p := x.p
 	states := make([][]rotate.KeyState, len(p.providers))
 	pool, _ := p.rotator.(snapshotter)
