@@ -95,3 +95,34 @@ func TestFromEnvWithoutProxyKey(t *testing.T) {
 		s.Close()
 	}
 }
+
+// The clouds' and the gateway's own variables.
+func TestFromEnvClouds(t *testing.T) {
+	var path, credential, token string
+	gw := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		path, token = r.URL.EscapedPath(), r.Header.Get("Cf-Aig-Authorization")
+		credential = strings.TrimPrefix(r.Header.Get("Authorization")+r.Header.Get("Api-Key"), "Bearer ")
+		if r.URL.RawQuery != "" {
+			path += "?" + r.URL.RawQuery
+		}
+		w.WriteHeader(400)
+	})
+	s := proxy(t, llmproxy.FromEnv(lookup(map[string]string{
+		"PROXY_API_KEY": clientKey, "CLOUDFLARE_ACCOUNT_ID": "acct", "AI_GATEWAY_NAME": "gw", "CF_AIG_TOKEN": "cf-token", "AI_GATEWAY_BASE_URL": gw.URL,
+		"AZURE_OPENAI_API_KEY": "az", "AZURE_OPENAI_BASE_URL": "https://res.openai.azure.com", "AZURE_OPENAI_API_VERSION": "2024-10-21",
+		"GOOGLE_VERTEX_ACCESS_TOKEN": "gv", "GOOGLE_VERTEX_PROJECT": "p", "GOOGLE_VERTEX_LOCATION": "europe-west4",
+		"AWS_BEARER_TOKEN_BEDROCK": "aws", "AWS_REGION": "eu-west-1", "CLOUDFLARE_API_KEY": "cf",
+	})))
+	for model, want := range map[string]string{
+		"azure-openai/dep":                  "/acct/gw/azure-openai/res/dep/chat/completions?api-version=2024-10-21 az",
+		"google-vertex-ai/meta/llama":       "/acct/gw/google-vertex-ai/v1/projects/p/locations/europe-west4/endpoints/openapi/chat/completions gv",
+		"aws-bedrock/amazon.nova-lite-v1:0": "/acct/gw/aws-bedrock/bedrock-runtime/eu-west-1/model/amazon.nova-lite-v1%3A0/converse aws",
+		"workers-ai/@cf/meta/llama":         "/acct/gw/workers-ai/v1/chat/completions cf",
+	} {
+		path, credential, token = "", "", ""
+		a := do(t, s, "POST", "/v1/chat/completions", `{"model":"`+model+`","messages":[{"role":"user","content":"hi"}]}`)
+		if got := path + " " + credential; got != want || token != "Bearer cf-token" || a.StatusCode != 400 {
+			t.Errorf("%s: %s %q (%d %s), want %s", model, got, token, a.StatusCode, a.body, want)
+		}
+	}
+}

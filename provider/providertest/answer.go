@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/go-llmproxy/llmproxy/translate"
+	"github.com/go-llmproxy/llmproxy/translate/replicate"
 )
 
 // Answer is what a model says, in no format's terms.
@@ -22,6 +23,8 @@ type Answer struct {
 	// Input, Cached and Output count tokens; Input contains Cached. Zeros are
 	// 10, 0 and 5.
 	Input, Cached, Output int
+	// Usage has streams of the OpenAI format tell it unasked.
+	Usage bool
 	// Whole streams each block in one delta instead of word by word.
 	Whole bool
 	// Interleave mixes the deltas of parallel tool calls, where the format
@@ -45,6 +48,8 @@ func Say(a Answer) Step {
 		switch {
 		case q.Count:
 			return countReply(q, a)
+		case q.Format == replicate.Format:
+			return a.replicate(q)
 		case q.Format == "":
 			return otherReply(q)
 		case q.Stream:
@@ -146,6 +151,9 @@ func (a *Answer) stream(q *Request) *Reply {
 		a.streamResponse(r)
 	case translate.Anthropic:
 		a.streamMessage(r)
+		if strings.HasSuffix(q.Path, "/invoke-with-response-stream") {
+			r.frames()
+		}
 	case translate.Gemini:
 		a.streamGemini(r, q.http.URL.Query().Get("alt") != "sse")
 	case translate.Cohere:
@@ -170,6 +178,9 @@ func (r *Reply) event(name string, v any) {
 func countReply(q *Request, a Answer) *Reply {
 	if q.Format == translate.Gemini {
 		return jsonReply(object{"totalTokens": a.Input})
+	}
+	if strings.HasSuffix(q.Path, "/count-tokens") {
+		return jsonReply(object{"inputTokens": a.Input})
 	}
 	return jsonReply(object{"input_tokens": a.Input})
 }

@@ -71,7 +71,7 @@ func (a *Answer) streamCompletion(r *Reply, q *Request) {
 		}
 	}
 	chunk(object{}, a.finish("stop", "length", "tool_calls"))
-	if asked.StreamOptions.IncludeUsage {
+	if asked.StreamOptions.IncludeUsage || a.Usage {
 		r.event("", object{
 			"id": a.ID, "object": "chat.completion.chunk", "created": 1700000000, "model": a.Model, "choices": list{}, "usage": a.completionUsage(),
 		})

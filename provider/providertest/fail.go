@@ -8,15 +8,20 @@ import (
 
 	"github.com/go-llmproxy/llmproxy/internal/eventstream"
 	"github.com/go-llmproxy/llmproxy/translate"
+	"github.com/go-llmproxy/llmproxy/translate/replicate"
 )
 
 // Fail answers with an error status, in the shape that the request's format
 // has for it.
 func Fail(status int, message string) Step {
 	return Step{Reply: func(q *Request) *Reply {
-		r := jsonReply(errorBody(q.Format, status, message))
+		f := q.Format
+		if strings.Contains(q.Path, "/model/") {
+			f = translate.Bedrock // whatever the model's own format is
+		}
+		r := jsonReply(errorBody(f, status, message))
 		r.Status = status
-		if q.Format == translate.Bedrock {
+		if f == translate.Bedrock {
 			r.Header.Set("X-Amzn-Errortype", awsType(status)+":http://internal.amazon.com/")
 		}
 		return r
@@ -87,6 +92,8 @@ func errorBody(f translate.Format, status int, message string) any {
 		return object{"id": "test", "message": message}
 	case translate.Bedrock:
 		return object{"message": message}
+	case replicate.Format:
+		return object{"title": http.StatusText(status), "detail": message, "status": status}
 	}
 	return object{"error": object{"message": message, "type": openAIType(status), "param": nil, "code": openAICode(status)}}
 }

@@ -20,12 +20,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/translate"
+	"github.com/go-llmproxy/llmproxy/translate/replicate"
 )
 
 // Server is a fake upstream that follows a script. It is closed at the end of
@@ -126,6 +128,7 @@ func (s *Server) Requests() []*Request {
 // Request is a request as the upstream saw it.
 type Request struct {
 	Method string
+	Host   string
 	Path   string // escaped, as it came
 	Query  string
 	Header http.Header
@@ -160,7 +163,7 @@ func (q *Request) Credential() string {
 
 // ServeHTTP follows the script.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := &Request{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: r.Header.Clone(), Proto: r.Proto, http: r}
+	q := &Request{Method: r.Method, Host: r.Host, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: r.Header.Clone(), Proto: r.Proto, http: r}
 	s.mu.Lock()
 	s.asked++
 	if s.requests = append(s.requests, q); s.keep > 0 && len(s.requests) > s.keep {
@@ -235,9 +238,14 @@ func (q *Request) recognize() {
 	case method == "countTokens":
 		q.Format, q.Count, q.Model = translate.Gemini, true, inPath()
 	case method == "converse", method == "converse-stream":
-		q.Format, q.Stream = translate.Bedrock, method == "converse-stream"
-		_, rest, _ := strings.Cut(path, "/model/")
-		q.Model, _, _ = strings.Cut(rest, "/")
+		q.Format, q.Stream, q.Model = translate.Bedrock, method == "converse-stream", bedrockModel(path)
+	case method == "invoke" && claude(path), method == "invoke-with-response-stream", method == "count-tokens":
+		q.Format, q.Stream, q.Model = translate.Anthropic, method == "invoke-with-response-stream", bedrockModel(path)
+		q.Count = method == "count-tokens"
+	case method == "predictions" && q.Method == http.MethodPost:
+		q.Format = replicate.Format
+	case strings.Contains(path, predictionStream):
+		q.Format, q.Stream = replicate.Format, true
 	}
 	d := jsonx.NewDecoder(q.Body)
 	if d.Kind() != jsonx.Object {
@@ -252,6 +260,18 @@ func (q *Request) recognize() {
 		}
 	}
 }
+
+// bedrockModel returns the model in one of Bedrock's paths.
+func bedrockModel(path string) string {
+	_, rest, _ := strings.Cut(path, "/model/")
+	model, _, _ := strings.Cut(rest, "/")
+	if m, err := url.PathUnescape(model); err == nil {
+		return m
+	}
+	return model
+}
+
+func claude(path string) bool { return strings.Contains(bedrockModel(path), "claude") }
 
 // Refused returns the URL of a server that does not exist: its address refuses
 // connections.
