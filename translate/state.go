@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 	"strings"
 )
 
@@ -120,6 +121,47 @@ func UnpackToolID(id string) (bare string, use *State, thinking []*Thinking) {
 		return id, nil, nil
 	}
 	return id[:i], use, thinking
+}
+
+// Restore appends to parts, which are a turn so far, the thinking that the ID of
+// its next tool call carried. It comes where the model gave it out, before the
+// text that led to the call, and takes the place of the same thinking without
+// its state. What parts hold already is left alone.
+func Restore(parts []Part, carried []*Thinking) []Part {
+	for _, t := range carried {
+		at := -1
+		known := false
+		for i, p := range parts {
+			have, ok := p.(*Thinking)
+			switch {
+			case !ok:
+			case have.State == nil && t.State != nil && have.Text == t.Text:
+				at = i
+			case have.State != nil && t.State != nil:
+				known = known || have.State.Origin == t.State.Origin && have.State.Data == t.State.Data
+			}
+		}
+		switch {
+		case known:
+		case at >= 0:
+			parts[at] = t
+		default:
+			parts = slices.Insert(parts, beforeText(parts), Part(t))
+		}
+	}
+	return parts
+}
+
+// beforeText returns where the last run of parts begins that are neither
+// thinking nor a call.
+func beforeText(parts []Part) int {
+	for i := len(parts); i > 0; i-- {
+		switch parts[i-1].(type) {
+		case *Thinking, *ToolUse:
+			return i
+		}
+	}
+	return 0
 }
 
 func appendField(b []byte, s string) []byte {

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,29 @@ func FuzzUnpackToolID(f *testing.F) {
 		UnpackToolID(id)
 		OpenState("x", id)
 	})
+}
+
+// Thinking comes back in front of the text that led to the call.
+func TestRestore(t *testing.T) {
+	state := func(s string) *State { return &State{Origin: "anthropic", Data: s} }
+	text, call := &Text{Text: "t"}, &ToolUse{ID: "a"}
+	bare, signed, other := &Thinking{Text: "hm"}, &Thinking{Text: "hm", State: state("1")}, &Thinking{Text: "so", State: state("2")}
+	for name, c := range map[string]struct {
+		turn    []Part
+		carried []*Thinking
+		want    []Part
+	}{
+		"nothing said":    {nil, []*Thinking{signed, other}, []Part{signed, other}},
+		"text":            {[]Part{text}, []*Thinking{signed, other}, []Part{signed, other, text}},
+		"second call":     {[]Part{signed, text, call}, []*Thinking{other}, []Part{signed, text, call, other}},
+		"without state":   {[]Part{bare, text}, []*Thinking{signed}, []Part{signed, text}},
+		"there already":   {[]Part{signed, text}, []*Thinking{signed}, []Part{signed, text}},
+		"nothing carried": {[]Part{bare, text}, nil, []Part{bare, text}},
+	} {
+		if got := Restore(c.turn, c.carried); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
 }
 
 func TestSequencer(t *testing.T) {

@@ -86,12 +86,7 @@ func (b *blockReader) block(parts []translate.Part) []translate.Part {
 		return append(parts, b.thinking(typ == "redacted_thinking"))
 	case "tool_use":
 		u, thinking := b.toolUse()
-		for _, t := range thinking {
-			if !holds(parts, t) {
-				parts = append(parts, t)
-			}
-		}
-		return append(parts, u)
+		return append(translate.Restore(parts, thinking), u)
 	case "tool_result":
 		return append(parts, b.toolResult())
 	case "image", "document":
@@ -103,16 +98,6 @@ func (b *blockReader) block(parts []translate.Part) []translate.Part {
 		return parts
 	}
 	return append(parts, &translate.Opaque{Format: translate.Anthropic, Type: typ, Raw: b.d.Raw()})
-}
-
-// holds reports whether thinking with the same state is among parts already.
-func holds(parts []translate.Part, t *translate.Thinking) bool {
-	for _, p := range parts {
-		if q, ok := p.(*translate.Thinking); ok && q.State != nil && t.State != nil && *q.State == *t.State {
-			return true
-		}
-	}
-	return false
 }
 
 func (b *blockReader) text() *translate.Text {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -125,6 +126,26 @@ data: {"candidates":[{"content":{"role":"model","parts":[{"text":""}]},"finishRe
 `
 
 // pitfall 1, pitfall 22, pitfall 23, pitfall 24.
+// Google's SDK keeps a streamed answer chunk by chunk. Split calls would be
+// refused elsewhere as calls without results, split thoughts as others than the
+// model's.
+func TestStreamedHistory(t *testing.T) {
+	id := translate.PackToolID("a", nil, []*translate.Thinking{{Text: "Hm, so.", State: &translate.State{Origin: "anthropic", Data: "s"}}})
+	r := parse(t, `{"contents":[{"role":"user","parts":[{"text":"q"}]},
+		{"parts":[{"thought":true,"text":"Hm, "}],"role":"model"},{"parts":[{"thought":true,"text":"so."}],"role":"model"},
+		{"parts":[{"text":"I "}],"role":"model"},{"parts":[{"text":"will."}],"role":"model"},
+		{"parts":[{"functionCall":{"id":"`+id+`","name":"f"}}],"role":"model"},{"parts":[{"functionCall":{"id":"b","name":"f"}}],"role":"model"},
+		{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"output":"1"}}},{"functionResponse":{"name":"f","response":{"output":"2"}}}]}]}`)
+	want := []translate.Part{
+		&translate.Thinking{Text: "Hm, so.", State: &translate.State{Origin: "anthropic", Data: "s"}}, &translate.Text{Text: "I will."},
+		&translate.ToolUse{ID: "a", Name: "f", Input: []byte("{}")}, &translate.ToolUse{ID: "b", Name: "f", Input: []byte("{}")},
+	}
+	if len(r.Messages) != 3 || !reflect.DeepEqual(r.Messages[1].Parts, want) {
+		b, _ := json.Marshal(r.Messages)
+		t.Errorf("%s", b)
+	}
+}
+
 func TestStream(t *testing.T) {
 	crlf := strings.ReplaceAll(streamed, "\n", "\r\n")
 	array := "[" + strings.TrimSuffix(strings.ReplaceAll(strings.ReplaceAll(streamed, "data: ", ""), "\n\n", ",\n"), ",\n") + "]"

@@ -36,7 +36,42 @@ func (p *requestReader) message(path string) {
 	default:
 		p.d.Fail(&fault{path + ".role", `must be "user" or "model"`})
 	}
-	p.r.Messages = append(p.r.Messages, m)
+	if m.Role != translate.Assistant {
+		p.r.Messages = append(p.r.Messages, m)
+		return
+	}
+	if n := len(p.r.Messages); n == 0 || p.r.Messages[n-1].Role != translate.Assistant {
+		p.r.Messages = append(p.r.Messages, translate.Message{Role: translate.Assistant})
+	}
+	turn := &p.r.Messages[len(p.r.Messages)-1]
+	for _, part := range parts {
+		turn.Parts = p.goOn(turn.Parts, part)
+	}
+}
+
+// goOn appends a part to the model's turn so far. SDKs keep a streamed answer
+// as it came, a content for each chunk, and send it back so: what belongs
+// together is put together again.
+func (p *requestReader) goOn(turn []translate.Part, part translate.Part) []translate.Part {
+	var last translate.Part
+	if len(turn) > 0 {
+		last = turn[len(turn)-1]
+	}
+	switch part := part.(type) {
+	case *translate.Text:
+		if t, ok := last.(*translate.Text); ok && t.State == nil {
+			part.Text = t.Text + part.Text
+			turn = turn[:len(turn)-1]
+		}
+	case *translate.Thinking:
+		if t, ok := last.(*translate.Thinking); ok && t.State == nil {
+			part.Text = t.Text + part.Text
+			turn = turn[:len(turn)-1]
+		}
+	case *translate.ToolUse:
+		turn = translate.Restore(turn, p.carried[part])
+	}
+	return append(turn, part)
 }
 
 // content reads a content: its role and its parts. A string is its text.
@@ -110,8 +145,7 @@ func (p *requestReader) part(parts []translate.Part, path string) []translate.Pa
 	return parts
 }
 
-// call appends a function call, and before it the thinking that its ID carries
-// and that is not there already.
+// call appends a function call, and keeps the thinking that its ID carries.
 func (p *requestReader) call(parts []translate.Part, w *wirePart, state *translate.State) []translate.Part {
 	u := w.call
 	var use *translate.State
@@ -124,13 +158,11 @@ func (p *requestReader) call(parts []translate.Part, w *wirePart, state *transla
 		p.made++
 		u.ID = "call_" + strconv.Itoa(p.made)
 	}
-	for _, t := range thinking {
-		if !slices.ContainsFunc(parts, func(have translate.Part) bool {
-			h, ok := have.(*translate.Thinking)
-			return ok && h.State != nil && t.State != nil && h.State.Data == t.State.Data
-		}) {
-			parts = append(parts, t)
+	if len(thinking) > 0 {
+		if p.carried == nil {
+			p.carried = make(map[*translate.ToolUse][]*translate.Thinking)
 		}
+		p.carried[u] = thinking
 	}
 	p.calls = append(p.calls, u)
 	return append(parts, u)

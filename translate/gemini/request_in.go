@@ -45,8 +45,10 @@ type requestReader struct {
 	r      *translate.Request
 	system []translate.Part
 	calls  []*translate.ToolUse // that no result has answered yet
-	path   string               // of what is being read
-	made   int                  // IDs made up so far
+	// carried is the thinking that calls' IDs carry.
+	carried map[*translate.ToolUse][]*translate.Thinking
+	path    string // of what is being read
+	made    int    // IDs made up so far
 }
 
 // fault is JSON of the right kind that makes no sense.

@@ -314,12 +314,7 @@ func (p *requestParser) assistantParts(m *wireMessage) (parts []translate.Part) 
 		if c.use.ID == "" { // function_call has none
 			c.use.ID = translate.FitID("call_"+c.use.Name+"_"+strconv.Itoa(len(p.r.Messages))+"_"+strconv.Itoa(i), 40)
 		}
-		for _, t := range c.thinking {
-			if !holdsState(details, t.State) {
-				parts = append(parts, t)
-			}
-		}
-		parts = append(parts, c.use)
+		parts = append(translate.Restore(parts, c.thinking), c.use)
 	}
 	return parts
 }
@@ -336,15 +331,6 @@ func anyThinking(parts []translate.Part) bool {
 func anyState(ts []*translate.Thinking) bool {
 	for _, t := range ts {
 		if t.State != nil {
-			return true
-		}
-	}
-	return false
-}
-
-func holdsState(ts []*translate.Thinking, s *translate.State) bool {
-	for _, t := range ts {
-		if t.State != nil && s != nil && t.State.Origin == s.Origin && t.State.Data == s.Data {
 			return true
 		}
 	}

@@ -94,25 +94,9 @@ func (p *requestParser) call(custom bool) {
 		p.fail("name", "this member is required")
 		return
 	}
-	for _, t := range thinking {
-		if !p.holds(t.State) {
-			p.gather(assistantTurn, t)
-		}
-	}
-	p.gather(assistantTurn, use)
-}
-
-// holds tells whether the turn that goes on has the state already.
-func (p *requestParser) holds(s *translate.State) bool {
-	if p.turn != assistantTurn || s == nil {
-		return false
-	}
-	for _, part := range p.r.Messages[len(p.r.Messages)-1].Parts {
-		if t, ok := part.(*translate.Thinking); ok && t.State != nil && t.State.Origin == s.Origin && t.State.Data == s.Data {
-			return true
-		}
-	}
-	return false
+	p.gather(assistantTurn)
+	m := &p.r.Messages[len(p.r.Messages)-1]
+	m.Parts = append(translate.Restore(m.Parts, thinking), use)
 }
 
 // callOutput reads function_call_output and custom_tool_call_output.
