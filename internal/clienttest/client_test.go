@@ -63,8 +63,9 @@ func serve(t *testing.T, make func() *provider.HTTP, script ...providertest.Step
 
 // seen is what an SDK's user sees of an answer.
 type seen struct {
-	text  string
-	calls []string
+	text    string
+	calls   []string
+	thought string // where the SDK shows it
 }
 
 func (s seen) String() string { return fmt.Sprintf("%q %q", s.text, s.calls) }
@@ -134,7 +135,7 @@ func anthropicClient(base string) anthropic.Client {
 
 func messageParams(model string) anthropic.MessageNewParams {
 	return anthropic.MessageNewParams{
-		Model: anthropic.Model(model), MaxTokens: 1000, System: []anthropic.TextBlockParam{{Text: "be brief"}},
+		Model: model, MaxTokens: 1000, System: []anthropic.TextBlockParam{{Text: "be brief"}},
 		Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("hi"))},
 		Tools: []anthropic.ToolUnionParam{{OfTool: &anthropic.ToolParam{Name: "f", Description: anthropic.String("d"),
 			InputSchema: anthropic.ToolInputSchemaParam{Properties: map[string]any{"x": map[string]any{"type": "integer"}}}}}},
@@ -175,7 +176,9 @@ func (s *seen) addGemini(r *genai.GenerateContentResponse) {
 			case p.FunctionCall != nil:
 				args, _ := json.Marshal(p.FunctionCall.Args)
 				s.calls = append(s.calls, p.FunctionCall.Name+string(args))
-			case !p.Thought:
+			case p.Thought:
+				s.thought += p.Text
+			default:
 				s.text += p.Text
 			}
 		}
