@@ -18,7 +18,7 @@ func Mistral() *HTTP {
 			Format: translate.OpenAI, Path: "/chat/completions",
 			Outbound: openai.Outbound{Origin: "mistral", Dialect: openai.Dialect{
 				SystemRole: "system", ReasoningField: "content", MaxTokensField: "max_tokens", NoStreamOptions: true,
-				FilterTools: true, ToolIDLength: 9, ToolResultNames: true, Prefix: true,
+				FilterTools: true, ToolIDLength: 9, ToolResultNames: true, DocumentURLs: true, Prefix: true,
 			}},
 			Rules: []Rule{
 				{Rename: [][2]string{{"seed", "random_seed"}, {"max_completion_tokens", "max_tokens"}}},

@@ -46,19 +46,31 @@ var upstreams = []struct {
 // serve starts a proxy under a prefix, with one provider that follows a script.
 func serve(t *testing.T, make func() *provider.HTTP, script ...providertest.Step) (base string, up *providertest.Server) {
 	t.Helper()
+	return serveWith(t, nil, make, script...)
+}
+
+// serveWith is serve with further options for the proxy.
+func serveWith(t *testing.T, options []llmproxy.Option, make func() *provider.HTTP, script ...providertest.Step) (base string, up *providertest.Server) {
+	t.Helper()
 	up = providertest.NewServer(t, script...)
 	p := make()
 	p.BaseURL = up.URL
-	proxy, err := llmproxy.New(llmproxy.WithProvider(p), llmproxy.WithKeys(p.ID, rotate.Secrets("sk-up")...), llmproxy.WithProxyKeys(clientKey))
+	up.RequireKey("sk-up")
+	return listen(t, append(options, llmproxy.WithProvider(p), llmproxy.WithKeys(p.ID, rotate.Secrets("sk-up")...))...), up
+}
+
+// listen starts a proxy under a prefix.
+func listen(t *testing.T, options ...llmproxy.Option) (base string) {
+	t.Helper()
+	proxy, err := llmproxy.New(append(options, llmproxy.WithProxyKeys(clientKey))...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	up.RequireKey("sk-up")
 	mux := http.NewServeMux()
 	mux.Handle("/api/llm/", http.StripPrefix("/api/llm", proxy))
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
-	return s.URL + "/api/llm", up
+	return s.URL + "/api/llm"
 }
 
 // seen is what an SDK's user sees of an answer.

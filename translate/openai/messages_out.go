@@ -263,6 +263,16 @@ func (w *requestWriter) file(path string, m *translate.Media) bool {
 		}
 		e.Object().Key("type").String("text").Key("text").String(text)
 		return true
+	case w.d.DocumentURLs && m.FileID == "":
+		url := m.URL
+		if m.Data != "" || url == "" {
+			url = m.DataURL()
+		}
+		e.Object().Key("type").String("document_url").Key("document_url").String(url)
+		if m.Name != "" {
+			e.Key("document_name").String(m.Name)
+		}
+		return true
 	case m.URL != "" && m.Data == "":
 		w.fail(path, "documents must be sent as bytes, not by URL")
 		return false

@@ -80,6 +80,9 @@ type Dialect struct {
 	// DataURLsOnly says that images must be sent inside the request; one by
 	// URL is then refused.
 	DataURLsOnly bool
+	// DocumentURLs says that documents are parts of type document_url, whose
+	// URL may be a data: URL, instead of type file (Mistral).
+	DocumentURLs bool
 	// Prefix says that a last assistant message marked "prefix": true is
 	// continued (DeepSeek's beta, Mistral).
 	Prefix bool

@@ -52,6 +52,8 @@ func (o Outbound) AcceptsURL(m *translate.Media) bool {
 		return !o.Dialect.DataURLsOnly
 	case translate.Video:
 		return true
+	case translate.File:
+		return o.Dialect.DocumentURLs
 	}
 	return false
 }
