@@ -1,13 +1,16 @@
 package llmproxy
 
 import (
+	"bufio"
 	"bytes"
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/provider"
 	"github.com/go-llmproxy/llmproxy/translate"
 	"github.com/go-llmproxy/llmproxy/translate/openai"
@@ -29,6 +32,12 @@ func (x *exchange) serveEmbeddings() error {
 		return err
 	}
 	var asked *translate.EmbeddingRequest // parsed where a target needs it
+	parse := func() (err error) {
+		if asked == nil {
+			asked, err = openai.Embeddings{}.ParseEmbeddingRequest(x.body)
+		}
+		return err
+	}
 	codec := func(t *target) translate.EmbeddingCodec {
 		if e, ok := t.provider.(provider.Embedder); ok {
 			return e.Embeddings(t.model)
@@ -51,10 +60,8 @@ func (x *exchange) serveEmbeddings() error {
 				return c, err
 			}
 			a.format = ""
-			if asked == nil {
-				if asked, err = (openai.Embeddings{}).ParseEmbeddingRequest(x.body); err != nil {
-					return nil, err
-				}
+			if err := parse(); err != nil {
+				return nil, err
 			}
 			req := *asked
 			req.Model = a.target.model
@@ -65,6 +72,9 @@ func (x *exchange) serveEmbeddings() error {
 		},
 		answer: func(a *attempt, resp *http.Response) error {
 			ec := codec(a.target)
+			if ec == nil && wantsBase64(x.body) && sendsFloats(resp) && parse() == nil {
+				ec = openai.Embeddings{}
+			}
 			if ec == nil {
 				return a.relayRaw(resp)
 			}
@@ -93,6 +103,34 @@ func (x *exchange) serveEmbeddings() error {
 		},
 	})
 }
+
+// wantsBase64 reports whether a request for embeddings asks for them in base64,
+// as OpenAI's SDKs for Python and JavaScript do unasked.
+func wantsBase64(body []byte) bool {
+	found, err := jsonx.Top(body, "encoding_format")
+	return err == nil && string(found[0]) == `"base64"`
+}
+
+// sendsFloats reports whether an answer in OpenAI's shape has its vectors as
+// arrays, as servers send them that do not know base64. SDKs that asked for
+// base64 would take these for it. pitfall 38
+func sendsFloats(resp *http.Response) bool {
+	r, err := decoded(resp)
+	if err != nil {
+		return false
+	}
+	const head = 4 << 10 // model and usage may come before the first vector
+	buf := bufio.NewReaderSize(r, head)
+	start, _ := buf.Peek(head)
+	if resp.Header.Get("Content-Encoding") != "" {
+		resp.Header.Del("Content-Encoding")
+		resp.ContentLength = -1
+	}
+	resp.Body = readCloser{buf, resp.Body}
+	return floats.Match(start)
+}
+
+var floats = regexp.MustCompile(`"embedding"\s*:\s*\[`)
 
 // serveForward serves the OpenAI routes that are not translated: they go to the
 // provider that the model names, in its own format.
