@@ -106,7 +106,7 @@ func refuse(q *providertest.Request, want []string, up loopUpstream) string {
 	if err := json.Unmarshal(q.Body, &body.v); err != nil {
 		return err.Error()
 	}
-	if strings.Contains(string(q.Body), "_llmp1_") || strings.Contains(string(q.Body), "2xsbXAx") {
+	if translate.Sealed(q.Body) {
 		return "the request holds the proxy's own envelope"
 	}
 	h := history{up: up}
