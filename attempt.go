@@ -47,17 +47,6 @@ type attempt struct {
 	via    *gateway.Gateway // that the request goes through; nil: none
 }
 
-// failure is a provider's refusal, kept so that a client of the same format
-// can be given it as it came.
-type failure struct {
-	cause  *translate.Error
-	header http.Header
-	raw    bool // the client reads the provider's format
-}
-
-func (f *failure) Error() string { return f.cause.Error() }
-func (f *failure) Unwrap() error { return f.cause }
-
 // run tries the targets in order, and the keys of each, within the budgets. An
 // error it returns has not been written to the client, unless committed.
 func (x *exchange) run(targets []target, j *job) error {
@@ -292,6 +281,9 @@ func (a *attempt) send(req *http.Request, j *job, rec *Attempt) (rotate.Outcome,
 func (a *attempt) receive(ctx context.Context, resp *http.Response, j *job, rec *Attempt) (rotate.Outcome, error) {
 	name := a.target.provider.Name()
 	rec.Status, a.length = resp.StatusCode, resp.ContentLength
+	if a.via != nil {
+		rec.Gateway = gateway.InfoOf(resp.Header)
+	}
 	a.watch.expect(a.p.Timeouts.FirstContent, errContentTimeout)
 	if resp.StatusCode < 300 || j.raw && resp.StatusCode < 400 {
 		err := j.answer(a, resp)
@@ -309,82 +301,8 @@ func (a *attempt) receive(ctx context.Context, resp *http.Response, j *job, rec 
 		return outcome, j.answer(a, resp)
 	}
 	e := a.parseError(resp, body)
-	raw := j.raw || a.format == a.rt.format && !a.refused(e)
+	raw := j.raw || a.format == a.rt.format && !a.refused(e) && ownError(a.format, body)
 	return outcome, &failure{e, resp.Header, raw && len(body) > 0}
-}
-
-func (a *attempt) parseError(resp *http.Response, body []byte) *translate.Error {
-	var e *translate.Error
-	if a.out != nil {
-		e = a.out.ParseError(resp.StatusCode, resp.Header, body)
-	} else {
-		e = translate.ParseErrorBody(resp.StatusCode, resp.Header, body)
-	}
-	e.Body = body
-	if a.refused(e) {
-		// It is the proxy's credential that was refused, not the client's,
-		// and providers quote parts of it.
-		e.Err = errors.New(e.Message)
-		e.Message = "the provider refused the proxy's credential"
-	}
-	return e
-}
-
-// refused reports whether an error is about the provider's key.
-func (a *attempt) refused(e *translate.Error) bool {
-	return e.Kind == translate.Authentication || e.Kind == translate.PermissionError
-}
-
-// sendError explains an error of the transport.
-func (a *attempt) sendError(ctx context.Context, err error) (rotate.Outcome, error) {
-	if a.r.Context().Err() != nil {
-		return rotate.Outcome{Class: rotate.Canceled}, context.Cause(a.r.Context())
-	}
-	return a.p.classify(a.target.provider.Name(), 0, nil, nil, err), a.explain(ctx, err)
-}
-
-// explain turns an error of reading or sending into a *translate.Error.
-func (a *attempt) explain(ctx context.Context, err error) error {
-	if err == nil || a.r.Context().Err() != nil {
-		return err
-	}
-	var timeout *timeoutError
-	if errors.As(context.Cause(ctx), &timeout) {
-		return &translate.Error{Kind: translate.Timeout, Message: timeout.msg, Err: err}
-	}
-	var e *translate.Error
-	if errors.As(err, &e) {
-		return err
-	}
-	return &translate.Error{Kind: translate.Upstream, Message: "the provider could not be reached", Err: err}
-}
-
-// outcome tells the pool how an answer went whose status said success.
-func (a *attempt) outcome(ctx context.Context, resp *http.Response, err error) rotate.Outcome {
-	name := a.target.provider.Name()
-	if err == nil {
-		return a.p.classify(name, resp.StatusCode, resp.Header, nil, nil)
-	}
-	if a.r.Context().Err() != nil || errors.Is(err, errClientGone) {
-		return rotate.Outcome{Class: rotate.Canceled}
-	}
-	if e := (*translate.Error)(nil); errors.As(err, &e) && e.Status >= 400 && context.Cause(ctx) == nil {
-		return a.p.classify(name, e.Status, resp.Header, e.Body, nil)
-	}
-	return a.p.classify(name, 0, nil, nil, err)
-}
-
-// readError reads the body of an error; rest reports that there is more.
-func readError(resp *http.Response, limit int64) (body []byte, rest bool, err error) {
-	r, err := decoded(resp)
-	if err != nil {
-		return nil, false, nil
-	}
-	body, err = readAll(nil, io.LimitReader(r, limit))
-	if err != nil && len(body) > 0 {
-		err = nil // what came of it will do
-	}
-	return body, int64(len(body)) == limit, err
 }
 
 // decoded returns the answer's body without the gzip that a provider may have

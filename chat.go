@@ -72,7 +72,7 @@ func (x *exchange) serveChat() error {
 	}
 	j := &job{call: x.chatCall(model), answer: (*attempt).relay}
 	if g := x.p.gateway; g != nil && g.Universal {
-		if done, err := x.runUniversal(targets, j); done {
+		if done, err := x.runUniversal(targets, j); done && (err == nil || x.committed || !x.direct) {
 			return err
 		}
 	}

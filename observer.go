@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/go-llmproxy/llmproxy/gateway"
 	"github.com/go-llmproxy/llmproxy/rotate"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
@@ -71,6 +72,7 @@ type Attempt struct {
 	Status   int    // the provider's; 0: no answer
 	Class    rotate.Class
 	Duration time.Duration
+	Gateway  gateway.Info // what the gateway says of it; zero where there was none
 	Err      error
 }
 

@@ -87,27 +87,37 @@ func (x *exchange) runUniversal(targets []target, j *job) (done bool, err error)
 	if err != nil {
 		return false, nil // a step that has no place in the gateway
 	}
-	return true, x.sendUniversal(req, leases, j)
+	return true, x.sendUniversal(req, steps, leases, j)
 }
 
 // sendUniversal sends the request, and handles the answer as the attempt that
 // the gateway says it is from.
-func (x *exchange) sendUniversal(req *http.Request, leases []lease, j *job) error {
+func (x *exchange) sendUniversal(req *http.Request, steps []gateway.Step, leases []lease, j *job) error {
 	began := x.p.now()
 	first := leases[0].attempt
 	first.watch.expect(x.p.Timeouts.ResponseHeader, errHeaderTimeout)
 	resp, err := x.p.transport.RoundTrip(req)
 	first.watch.stop()
 	if err != nil {
+		first.aroundGateway(x.r.Context().Err() == nil)
 		outcome, err := first.sendError(req.Context(), err)
 		x.record(Attempt{Provider: first.target.provider.Name(), Model: first.target.model, Format: first.format}, outcome, err, began)
 		return err
 	}
 	defer resp.Body.Close()
 	step, _ := gateway.StepOf(resp.Header)
-	l := leases[min(step, len(leases)-1)]
-	a := l.attempt
+	step = min(step, len(leases)-1)
+	a := leases[step].attempt
 	defer a.watch.stop()
+	// The provider's own transport takes it from here: it may have more to
+	// ask, or an answer to put into its format.
+	resp, err = transportOf(a.target.provider, &answered{resp, x.p.transport}).RoundTrip(steps[step].Request)
+	if err != nil {
+		outcome, err := a.sendError(req.Context(), err)
+		x.record(Attempt{Provider: a.target.provider.Name(), Model: a.target.model, Format: a.format, Key: a.key.ID}, outcome, err, began)
+		return err
+	}
+	defer resp.Body.Close()
 	x.rec.Provider, x.rec.Model, x.rec.Key, x.rec.ProviderFormat = a.target.provider.Name(), a.target.model, a.key.ID, a.format
 	rec := Attempt{Provider: x.rec.Provider, Model: x.rec.Model, Format: a.format, Key: a.key.ID}
 	outcome, err := a.receive(req.Context(), resp, j, &rec)
@@ -119,6 +129,20 @@ func (x *exchange) sendUniversal(req *http.Request, leases []lease, j *job) erro
 	}
 	x.record(rec, outcome, err, began)
 	return err
+}
+
+// answered is a transport whose first answer is there already.
+type answered struct {
+	first *http.Response
+	next  http.RoundTripper
+}
+
+func (t *answered) RoundTrip(r *http.Request) (*http.Response, error) {
+	if resp := t.first; resp != nil {
+		t.first = nil
+		return resp, nil
+	}
+	return t.next.RoundTrip(r)
 }
 
 // serveUniversal serves POST /: a client's own universal request. Keys are
@@ -271,7 +295,7 @@ func (x *exchange) relayGateway(req *http.Request, leases []lease) error {
 	if errors.Is(err, errClientGone) {
 		outcome.Class = rotate.Canceled
 	}
-	x.record(Attempt{Provider: x.rec.Provider, Key: a.key.ID, Status: resp.StatusCode}, outcome, err, began)
+	x.record(Attempt{Provider: x.rec.Provider, Key: a.key.ID, Status: resp.StatusCode, Gateway: gateway.InfoOf(resp.Header)}, outcome, err, began)
 	return err
 }
 

@@ -134,3 +134,25 @@ func Failed(status int, h http.Header, body []byte) bool {
 	// Providers' errors pass through the gateway with a log ID.
 	return h.Get("Cf-Aig-Log-Id") == "" || strings.Contains(string(body[:min(len(body), 512)]), `"success":false`)
 }
+
+// Info is what the gateway says of a request that went through it.
+type Info struct {
+	LogID       string // of its entry in the gateway's log
+	CacheStatus string // "HIT", "MISS" or empty
+	EventID     string
+	// Step is the index of the step that answered, of a universal request or
+	// a dynamic route; 0 where the gateway names none.
+	Step int
+	// Provider and Model are what a dynamic route has chosen.
+	Provider, Model string
+}
+
+// InfoOf reads an answer's headers. The zero Info is that of an answer which
+// did not come through a gateway.
+func InfoOf(h http.Header) Info {
+	step, _ := StepOf(h)
+	return Info{
+		LogID: h.Get("Cf-Aig-Log-Id"), CacheStatus: h.Get("Cf-Aig-Cache-Status"), EventID: h.Get("Cf-Aig-Event-Id"), Step: step,
+		Provider: h.Get("Cf-Aig-Provider"), Model: h.Get("Cf-Aig-Model"),
+	}
+}

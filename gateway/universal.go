@@ -39,6 +39,11 @@ func (g *Gateway) NewUniversal(ctx context.Context, steps []Step) (*http.Request
 		if err != nil {
 			return nil, err
 		}
+		if g.SharedCache && s.Request.Header.Get("Cf-Aig-Cache-Key") == "" {
+			if key, ok := cacheKey(s.Request, slug+endpoint); ok {
+				s.Request.Header.Set("Cf-Aig-Cache-Key", key)
+			}
+		}
 		if s.Request.URL.RawQuery != "" {
 			endpoint += "?" + s.Request.URL.RawQuery
 		}

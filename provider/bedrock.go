@@ -1,18 +1,18 @@
 package provider
 
 import (
+	"net/http"
 	"strings"
 
 	"github.com/go-llmproxy/llmproxy/translate"
-	"github.com/go-llmproxy/llmproxy/translate/anthropic"
 	"github.com/go-llmproxy/llmproxy/translate/bedrock"
 	"github.com/go-llmproxy/llmproxy/translate/openai"
 	"github.com/go-llmproxy/llmproxy/translate/responses"
 )
 
 // Amazon Bedrock: Converse for every model, in frames of AWS's event stream;
-// beside it Messages for Claude and an OpenAI surface for open-weight models,
-// both in SSE (docs.aws.amazon.com/bedrock/latest/userguide/endpoints.html). A
+// beside it Messages for Claude (see bedrockInvoke) and an OpenAI surface for
+// open-weight models (docs.aws.amazon.com/bedrock/latest/userguide/endpoints.html). A
 // model is an ID, an inference profile or an ARN, and stands in the path with
 // its colons escaped. Keys are Bedrock API keys, as Bearer; package
 // provider/bedrock signs with AWS credentials instead.
@@ -39,6 +39,7 @@ var (
 
 // Bedrock returns the provider "aws-bedrock".
 func Bedrock(c BedrockConfig) *HTTP {
+	invoke, count := bedrockInvoke()
 	p := &HTTP{
 		ID:    "aws-bedrock",
 		Auth:  c.Auth,
@@ -46,10 +47,7 @@ func Bedrock(c BedrockConfig) *HTTP {
 		Endpoints: []Endpoint{
 			converse(bedrockClaude, "anthropic"),
 			converse(except(bedrockClaude), "bedrock"),
-			{
-				Format: translate.Anthropic, Path: "/anthropic/v1/messages", Models: bedrockClaude,
-				Header: anthropicVersion, Outbound: anthropic.Outbound{NoURLs: true},
-			},
+			invoke,
 			{
 				Format: translate.OpenAI, Path: "/openai/v1/chat/completions", Models: bedrockOpen,
 				Outbound: openai.Outbound{Origin: "bedrock", Dialect: openai.Dialect{SystemRole: "system", DataURLsOnly: true, FilterTools: true}},
@@ -63,6 +61,8 @@ func Bedrock(c BedrockConfig) *HTTP {
 			{Path: "/model/{model}/invoke", Models: []string{"cohere.*", "*.cohere.*"}, Embeddings: bedrockCohere{}},
 			{Path: "/model/{model}/invoke", Models: []string{"amazon.titan-embed-text*"}, Embeddings: titan{}},
 		},
+		Counters: []Endpoint{count},
+		Wrap:     func(next http.RoundTripper) http.RoundTripper { return bedrockTransport{next} },
 		ListPath: "/foundation-models?byOutputModality=TEXT",
 		ListBase: "https://bedrock." + c.Region + "." + awsDomain(c.Region),
 		Static:   models(c.Models...),

@@ -56,7 +56,8 @@ type HTTP struct {
 	// PassAuth chooses the Auth of a pass-through request by its path; nil
 	// uses Auth for all.
 	PassAuth func(path string) Auth
-	// Wrap is what Transport does, for calls that take several exchanges.
+	// Wrap is what Transport does, for calls that take several exchanges, and
+	// for answers that must be put into their format.
 	Wrap func(next http.RoundTripper) http.RoundTripper
 
 	home string // BaseURL as the constructor set it
@@ -89,6 +90,9 @@ type Endpoint struct {
 	// ModelMap turns the model into the one that the path and the body name;
 	// nil leaves it. Rules go by the model as it was.
 	ModelMap func(model string) string
+	// Envelope puts the body, as the rules have left it, into what the address
+	// takes; nil leaves it.
+	Envelope func(body []byte) []byte
 }
 
 // Auth puts a key's credential on a request. The request's body can be read

@@ -81,6 +81,9 @@ func (p *HTTP) endpointRequest(ctx context.Context, c *Call, k rotate.Key, e *En
 	if e.Beside != "" {
 		base = strings.TrimSuffix(base, e.Beside)
 	}
+	if e.Envelope != nil {
+		body = e.Envelope(body)
+	}
 	call := *c
 	call.Body = body
 	auth := e.Auth

@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"slices"
@@ -138,7 +139,13 @@ func TestRequests(t *testing.T) {
 		{"vertex express", chat(translate.Gemini, "gemini-3-pro"), "POST https://aiplatform.googleapis.com/v1/publishers/google/models/gemini-3-pro:generateContent", []string{goog}, ""},
 		{"aws-bedrock", chat(translate.Bedrock, "us.anthropic.claude-sonnet-4-20250514-v1:0"), "POST https://bedrock-runtime.us-east-1.amazonaws.com/model/us.anthropic.claude-sonnet-4-20250514-v1%3A0/converse", []string{bearer}, ""},
 		{"aws-bedrock", stream(translate.Bedrock, "arn:aws:bedrock:us-east-1:1:inference-profile/x"), "POST https://bedrock-runtime.us-east-1.amazonaws.com/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Fx/converse-stream", []string{bearer}, ""},
-		{"aws-bedrock", chat(translate.Anthropic, "eu.anthropic.claude-x"), "POST https://bedrock-runtime.us-east-1.amazonaws.com/anthropic/v1/messages", []string{bearer, v1}, ""},
+		{"aws-bedrock", chat(translate.Anthropic, "eu.anthropic.claude-x"), "POST https://bedrock-runtime.us-east-1.amazonaws.com/model/eu.anthropic.claude-x/invoke", []string{bearer}, `{"x":1,"anthropic_version":"bedrock-2023-05-31"}`},
+		{"aws-bedrock", stream(translate.Anthropic, "arn:aws:bedrock:us-east-1:1:inference-profile/eu.anthropic.claude-x-v1:0"),
+			"POST https://bedrock-runtime.us-east-1.amazonaws.com/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Feu.anthropic.claude-x-v1%3A0/invoke-with-response-stream", []string{bearer}, `{"x":1,"anthropic_version":"bedrock-2023-05-31"}`},
+		{"aws-bedrock", count(translate.Anthropic, "eu.anthropic.claude-x-v1:0"), "POST https://bedrock-runtime.us-east-1.amazonaws.com/model/anthropic.claude-x-v1%3A0/count-tokens", []string{bearer},
+			`{"input":{"invokeModel":{"body":"` + base64.StdEncoding.EncodeToString([]byte(`{"x":1,"anthropic_version":"bedrock-2023-05-31","max_tokens":1}`)) + `"}}}`},
+		{"aws-bedrock", count(translate.Anthropic, "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-x"), "POST https://bedrock-runtime.us-east-1.amazonaws.com/model/anthropic.claude-x/count-tokens", []string{bearer},
+			`{"input":{"invokeModel":{"body":"` + base64.StdEncoding.EncodeToString([]byte(`{"x":1,"anthropic_version":"bedrock-2023-05-31","max_tokens":1}`)) + `"}}}`},
 		{"aws-bedrock", chat(translate.OpenAI, "openai.gpt-oss-120b-1:0"), "POST https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1/chat/completions", []string{bearer}, ""},
 		{"aws-bedrock", embed("amazon.titan-embed-text-v2:0"), "POST https://bedrock-runtime.us-east-1.amazonaws.com/model/amazon.titan-embed-text-v2%3A0/invoke", []string{bearer}, ""},
 		{"aws-bedrock", list, "GET https://bedrock.us-east-1.amazonaws.com/foundation-models?byOutputModality=TEXT", []string{bearer}, ""},

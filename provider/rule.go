@@ -35,7 +35,8 @@ type Rule struct {
 	Replace [][3]string
 	// Set gives members a JSON value; Default only where they are absent.
 	// The value "{model}" stands for the model's name, "{header NAME}" for
-	// the value of a header of the client's, if it sent one; an empty one
+	// the value of a header of the client's, if it sent one, and "{list NAME}"
+	// for the header's values as an array; an empty one
 	// drops the member, which is then no Loss. A Set that changes a member is a
 	// Loss where there is a Reason.
 	Set, Default [][2]string
@@ -213,7 +214,26 @@ func (e *edits) json(v string) []byte {
 		}
 		return nil
 	}
+	if name, ok := strings.CutPrefix(v, "{list "); ok {
+		return listOf(e.call.Header.Values(strings.TrimSuffix(name, "}")))
+	}
 	return []byte(v)
+}
+
+// listOf returns the elements of a header that is a list as an array; nil
+// where there are none.
+func listOf(values []string) []byte {
+	var a jsonx.Encoder
+	a.Array()
+	for v := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		if v = strings.TrimSpace(v); v != "" {
+			a.String(v)
+		}
+	}
+	if a.EndArray(); len(a.B) == len("[]") {
+		return nil
+	}
+	return a.B
 }
 
 func (e *edits) lose(name, reason string) {

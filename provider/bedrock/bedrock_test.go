@@ -104,7 +104,7 @@ func TestSignatures(t *testing.T) {
 		{"arn and session", provider.Call{Op: provider.Chat, Format: translate.Bedrock, Stream: true, Model: "arn:aws:bedrock:eu-west-1:1:inference-profile/a", Body: []byte(`{}`)}, keyID + ":" + exampleSecret + ":to/ken+=",
 			"/model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A1%3Ainference-profile%2Fa/converse-stream", "", "bedrock-runtime.eu-west-1.amazonaws.com"},
 		{"messages", provider.Call{Op: provider.Chat, Format: translate.Anthropic, Model: "anthropic.claude-x", Body: []byte(`{}`), Header: http.Header{"User-Agent": {"x"}, "Anthropic-Beta": {"b"}, "X-Amz-Security-Token": {"client's"}}}, keyID + ":" + exampleSecret,
-			"/anthropic/v1/messages", "", "bedrock-runtime.eu-west-1.amazonaws.com"},
+			"/model/anthropic.claude-x/invoke", "", "bedrock-runtime.eu-west-1.amazonaws.com"},
 		{"list", provider.Call{Op: provider.Models}, keyID + ":" + exampleSecret, "/foundation-models", "byOutputModality=TEXT", "bedrock.eu-west-1.amazonaws.com"},
 		{"pass", provider.Call{Op: provider.Pass, Method: "POST", Path: "/model/a%3Ab/invoke", Query: "b=2&a=x%20y", Body: []byte(`x`)}, keyID + ":" + exampleSecret,
 			"/model/a%3Ab/invoke", "a=x%20y&b=2", "bedrock-runtime.eu-west-1.amazonaws.com"},
