@@ -25,6 +25,7 @@ import (
 	"github.com/go-llmproxy/llmproxy/provider"
 	"github.com/go-llmproxy/llmproxy/provider/providertest"
 	"github.com/go-llmproxy/llmproxy/rotate"
+	"github.com/go-llmproxy/llmproxy/translate"
 )
 
 const clientKey = "client-key"
@@ -93,9 +94,10 @@ func compact(raw string) string {
 
 // client is an SDK, asking one question, with a tool at hand.
 type client struct {
-	name  string
-	ask   func(ctx context.Context, base, model string) (seen, error)
-	watch func(ctx context.Context, base, model string) (seen, error) // as a stream
+	name   string
+	format translate.Format
+	ask    func(ctx context.Context, base, model string) (seen, error)
+	watch  func(ctx context.Context, base, model string) (seen, error) // as a stream
 }
 
 func openaiClient(base string) openai.Client {
@@ -198,7 +200,7 @@ func (s *seen) addGemini(r *genai.GenerateContentResponse) {
 }
 
 var clients = []client{
-	{"openai-go Chat",
+	{"openai-go Chat", translate.OpenAI,
 		func(ctx context.Context, base, model string) (seen, error) {
 			c := openaiClient(base)
 			r, err := c.Chat.Completions.New(ctx, chatParams(model))
@@ -216,7 +218,7 @@ var clients = []client{
 			}
 			return fromCompletion(&acc.ChatCompletion), stream.Err()
 		}},
-	{"openai-go Responses",
+	{"openai-go Responses", translate.Responses,
 		func(ctx context.Context, base, model string) (seen, error) {
 			c := openaiClient(base)
 			r, err := c.Responses.New(ctx, responseParams(model))
@@ -247,7 +249,7 @@ var clients = []client{
 			}
 			return s, err
 		}},
-	{"anthropic-sdk-go",
+	{"anthropic-sdk-go", translate.Anthropic,
 		func(ctx context.Context, base, model string) (seen, error) {
 			c := anthropicClient(base)
 			m, err := c.Messages.New(ctx, messageParams(model))
@@ -267,7 +269,7 @@ var clients = []client{
 			}
 			return fromMessage(&m), stream.Err()
 		}},
-	{"genai",
+	{"genai", translate.Gemini,
 		func(ctx context.Context, base, model string) (s seen, err error) {
 			c, err := geminiClient(ctx, base)
 			if err != nil {

@@ -136,6 +136,7 @@ func googleStatus(status int) string {
 func awsType(status int) string {
 	return pick(status, map[int]string{
 		400: "ValidationException", 401: "UnrecognizedClientException", 403: "AccessDeniedException", 404: "ResourceNotFoundException", 408: "ModelTimeoutException",
-		424: "ModelErrorException", 429: "ThrottlingException", 503: "ServiceUnavailableException",
+		413: "RequestEntityTooLargeException",
+		424: "ModelErrorException", 429: "ThrottlingException", 503: "ServiceUnavailableException", 529: "ServiceUnavailableException",
 	}, "InternalServerException")
 }

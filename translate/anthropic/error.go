@@ -23,10 +23,11 @@ func (in Inbound) AppendError(dst []byte, err *translate.Error) []byte {
 }
 
 // errorType returns the format's word for a failure: the provider's own where
-// it is one of the format's.
+// it is one of the format's. OpenAI's invalid_request_error says less than the
+// status: it stands with 401, 404 and 413, too.
 func errorType(err *translate.Error) string {
 	switch err.Type {
-	case "invalid_request_error", "authentication_error", "billing_error", "permission_error", "not_found_error",
+	case "authentication_error", "billing_error", "permission_error", "not_found_error",
 		"conflict_error", "request_too_large", "rate_limit_error", "timeout_error", "api_error", "overloaded_error":
 		return err.Type
 	}

@@ -2,7 +2,9 @@ package gemini
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/translate"
@@ -28,9 +30,16 @@ func (in Inbound) AppendError(dst []byte, err *translate.Error) []byte {
 func appendError(e *jsonx.Encoder, err *translate.Error) {
 	e.Key("error").Object().Key("code").Int(int64(err.StatusCode())).Key("message").String(err.Message).Key("status").String(statusName(err))
 	if err.RetryAfter > 0 {
-		e.Key("details").Array().Object().Key("@type").String("type.googleapis.com/google.rpc.RetryInfo").Key("retryDelay").String(err.RetryAfter.String()).EndObject().EndArray()
+		e.Key("details").Array().Object().Key("@type").String("type.googleapis.com/google.rpc.RetryInfo").Key("retryDelay").String(duration(err.RetryAfter)).EndObject().EndArray()
 	}
 	e.EndObject()
+}
+
+// duration returns d as Protocol Buffers write it in JSON: in seconds alone,
+// rounded up to milliseconds.
+func duration(d time.Duration) string {
+	ms := (d + time.Millisecond - 1) / time.Millisecond
+	return strconv.FormatFloat(float64(ms)/1000, 'f', -1, 64) + "s"
 }
 
 // statusName returns google.rpc's word for a failure: the provider's own where

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -196,6 +197,12 @@ func TestFailures(t *testing.T) {
 	for kind, word := range map[translate.ErrorKind]string{translate.RateLimit: "RESOURCE_EXHAUSTED", translate.Overloaded: "UNAVAILABLE", translate.NotFound: "NOT_FOUND", translate.Upstream: "INTERNAL"} {
 		if b := string(Inbound{}.AppendError(nil, translate.Errorf(kind, "m"))); !strings.Contains(b, `"status":"`+word+`"`) || !strings.Contains(b, `"message":"m"`) {
 			t.Errorf("%s: %s", kind, b)
+		}
+	}
+	// A Duration of Protocol Buffers is in seconds; Go's own words are not read.
+	for d, want := range map[time.Duration]string{90 * time.Second: "90s", 1500 * time.Millisecond: "1.5s", 7*time.Second - 3: "7s"} {
+		if b := string(Inbound{}.AppendError(nil, &translate.Error{Kind: translate.RateLimit, RetryAfter: d})); !strings.Contains(b, `"retryDelay":"`+want+`"`) {
+			t.Errorf("%v: %s", d, b)
 		}
 	}
 }

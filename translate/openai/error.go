@@ -33,7 +33,7 @@ func errorType(err *translate.Error) string {
 		return err.Type
 	}
 	switch err.Kind {
-	case translate.InvalidRequest, translate.Unsupported:
+	case translate.InvalidRequest, translate.Unsupported, translate.TooLarge:
 		if err.StatusCode() == 409 {
 			return "conflict"
 		}
@@ -44,12 +44,12 @@ func errorType(err *translate.Error) string {
 		return "permission_error"
 	case translate.NotFound:
 		return "not_found_error"
-	case translate.TooLarge:
-		return "request_too_large"
 	case translate.RateLimit:
 		return "rate_limit_error"
 	case translate.QuotaExceeded:
 		return "insufficient_quota"
+	case translate.Overloaded:
+		return "service_unavailable_error"
 	case translate.Timeout:
 		return "timeout"
 	}
@@ -70,6 +70,9 @@ func openAIType(t string) bool {
 func errorCode(err *translate.Error) string {
 	if openAIType(err.Type) && err.Type != err.Code {
 		return err.Code
+	}
+	if err.Code == "" && err.Kind == translate.TooLarge {
+		return "request_too_large" // OpenAI has no type for it
 	}
 	for i, c := range err.Code {
 		if !(c >= 'a' && c <= 'z' || i > 0 && (c == '_' || c >= '0' && c <= '9')) {

@@ -288,7 +288,8 @@ func TestErrors(t *testing.T) {
 		want string
 	}{
 		{translate.Error{Kind: translate.RateLimit, Message: "m", Type: "RESOURCE_EXHAUSTED", Code: "429"}, `{"error":{"message":"m","type":"rate_limit_error","param":null,"code":null}}`},
-		{translate.Error{Kind: translate.Overloaded, Message: "m", Type: "overloaded_error"}, `{"error":{"message":"m","type":"server_error","param":null,"code":null}}`},
+		{translate.Error{Kind: translate.Overloaded, Message: "m", Type: "overloaded_error"}, `{"error":{"message":"m","type":"service_unavailable_error","param":null,"code":null}}`},
+		{translate.Error{Kind: translate.TooLarge, Message: "m", Type: "request_too_large"}, `{"error":{"message":"m","type":"invalid_request_error","param":null,"code":"request_too_large"}}`},
 		{translate.Error{Kind: translate.InvalidRequest, Message: "m", Type: "invalid_request_error", Code: "context_length_exceeded", Param: "messages"}, `{"error":{"message":"m","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}`},
 	} {
 		if got := string(Inbound{}.AppendError(nil, &c.err)); got != c.want {
