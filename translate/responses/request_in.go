@@ -180,10 +180,15 @@ func (p *requestParser) member(key string) {
 	case "reasoning":
 		p.reasoning()
 	case "include":
-		r.Include = p.strings()
-		if slices.Contains(r.Include, includeLogprobs) {
-			yes := true
-			r.Logprobs = &yes
+		for _, what := range p.strings() {
+			switch what {
+			case includeEncrypted: // reasoning state is shown in any case
+			case includeLogprobs:
+				yes := true
+				r.Logprobs = &yes
+			default:
+				r.Include = append(r.Include, what)
+			}
 		}
 	case "previous_response_id":
 		r.PreviousResponseID = d.String()

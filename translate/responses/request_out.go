@@ -285,15 +285,15 @@ func (w *requestWriter) account() {
 }
 
 func (w *requestWriter) include() {
-	list := w.r.Include
-	if !w.own {
-		list = nil
-		if !w.o.Dialect.NoEncryptedReasoning {
-			list = append(list, includeEncrypted)
-		}
-		if w.r.Logprobs != nil && *w.r.Logprobs {
-			list = append(list, includeLogprobs)
-		}
+	var list []string
+	if !w.o.Dialect.NoEncryptedReasoning {
+		list = append(list, includeEncrypted)
+	}
+	if w.r.Logprobs != nil && *w.r.Logprobs {
+		list = append(list, includeLogprobs)
+	}
+	if w.own {
+		list = append(list, w.r.Include...)
 	}
 	if len(list) == 0 {
 		return
