@@ -46,7 +46,7 @@ type archive []file
 
 type file struct{ name, data string }
 
-func readArchive(t *testing.T, path string) (a archive) {
+func readArchive(t testing.TB, path string) (a archive) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -133,11 +133,7 @@ func TestScenarioRequests(t *testing.T) {
 // request translates one request; losses stand after it.
 func request(t *testing.T, from, to side, body []byte) string {
 	t.Helper()
-	var b bytes.Buffer
-	if err := json.Compact(&b, body); err != nil { // as clients send it
-		t.Fatal(err)
-	}
-	r, err := from.in.ParseRequest(b.Bytes())
+	r, err := from.in.ParseRequest(compact(t, body))
 	if err != nil {
 		t.Errorf("%s: %v", from.format, err)
 		return ""
@@ -161,6 +157,16 @@ func request(t *testing.T, from, to side, body []byte) string {
 	return pretty(t, got) + lossLines(append(slices.Clone(r.Losses), losses...))
 }
 
+// compact writes JSON as clients and providers send it.
+func compact(t *testing.T, body []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Compact(&b, body); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 func lossLines(losses []translate.Loss) string {
 	var b strings.Builder
 	for _, l := range losses {
@@ -179,7 +185,7 @@ func pretty(t *testing.T, body []byte) string {
 }
 
 // made matches what a codec makes up where the provider said nothing.
-var made = regexp.MustCompile(`("created(?:_at)?": ?)1[789]\d{8}|((?:msg|chatcmpl|resp|rs|fc|ctc)[_-])[A-Z2-7]{26}|("completed_at": ?)1[789]\d{8}`)
+var made = regexp.MustCompile(`("created(?:_at)?": ?)1[789]\d{8}|((?:msg|chatcmpl|resp|rs|rs_llmp|fc|ctc)[_-])[A-Z2-7]{26}|("completed_at": ?)1[789]\d{8}`)
 
 func fixed(s string) string { return made.ReplaceAllString(s, "${1}${2}${3}0") }
 
@@ -193,7 +199,7 @@ func TestScenarioAnswers(t *testing.T) {
 			if !ok {
 				continue
 			}
-			whole, err := from.out.ParseResponse([]byte(body))
+			whole, err := from.out.ParseResponse(compact(t, []byte(body)))
 			if err != nil {
 				t.Errorf("%s: %v", from.format, err)
 				continue
