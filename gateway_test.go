@@ -2,6 +2,7 @@ package llmproxy_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/go-llmproxy/llmproxy"
 	"github.com/go-llmproxy/llmproxy/gateway"
+	"github.com/go-llmproxy/llmproxy/internal/eventstream"
 	"github.com/go-llmproxy/llmproxy/provider"
 	"github.com/go-llmproxy/llmproxy/rotate"
 )
@@ -42,7 +44,7 @@ func TestGatewayPath(t *testing.T) {
 	if a.StatusCode != 200 || path != "/v1/acct/gw/openai/chat/completions" || auth != "Bearer o1" || token != "Bearer cf-token" || attempts != "1" || meta != `{"a":1}` {
 		t.Errorf("%d %s: %q %q %q %q %q", a.StatusCode, a.body, path, auth, token, attempts, meta)
 	}
-	if a.Header.Get("Cf-Aig-Log-Id") != "log1" || seen.Gateway != "gw" {
+	if a.Header.Get("Cf-Aig-Log-Id") != "log1" || seen.Gateway != "gw" || seen.Attempts[0].Gateway.LogID != "log1" {
 		t.Errorf("%v %+v", a.Header, seen.Gateway)
 	}
 	if do(t, s, "POST", "/g/other/v1/chat/completions", `{"model":"openai/gpt-4o","messages":[]}`); path != "/v1/acct/other/openai/chat/completions" {
@@ -64,26 +66,106 @@ func TestGatewayPath(t *testing.T) {
 	}
 }
 
-// The gateway itself failing: the next attempt goes around it, with the same key.
+// The gateway itself failing: the next attempt goes around it, with the same
+// key, where the host wants that; a provider's failure is no reason.
 func TestGatewayDown(t *testing.T) {
-	for name, fail := range map[string]http.HandlerFunc{
-		"reset": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"502":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) },
-	} {
-		gw := upstream(t, fail)
-		up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("Cf-Aig-Authorization") != "" || r.Header.Get("Authorization") != "Bearer only" {
-				t.Errorf("headers: %v", r.Header)
+	status := func(code int, header ...string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			for i := 0; i < len(header); i += 2 {
+				w.Header().Set(header[i], header[i+1])
 			}
-			w.Header().Set("Content-Type", "application/json")
-			io.WriteString(w, chatAnswer)
+			w.WriteHeader(code)
+		}
+	}
+	for name, tt := range map[string]struct {
+		fail      http.HandlerFunc // nil: nobody listens
+		stay      bool             // the host wants no other way
+		universal bool
+		around    bool
+	}{
+		"refused":                {nil, false, false, true},
+		"reset":                  {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false, false, true},
+		"502":                    {status(502), false, false, true},
+		"refused, universal":     {nil, false, true, true},
+		"502, universal":         {status(502), false, true, true},
+		"502, not wanted":        {status(502), true, false, false},
+		"provider's 500":         {status(500, "Cf-Aig-Log-Id", "l"), false, false, false},
+		"provider's 500, a step": {status(500, "Cf-Aig-Step", "0"), false, true, false},
+		"provider's 400":         {status(400, "Cf-Aig-Log-Id", "l"), false, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			address, direct := "http://127.0.0.1:1", 0
+			if tt.fail != nil {
+				address = upstream(t, tt.fail).URL
+			}
+			up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+				direct++
+				if r.Header.Get("Cf-Aig-Authorization")+r.Header.Get("Cf-Aig-Metadata") != "" || r.Header.Get("Authorization") != "Bearer only" {
+					t.Errorf("headers: %v", r.Header)
+				}
+				w.Header().Set("Content-Type", "application/json")
+				io.WriteString(w, chatAnswer)
+			})
+			p := provider.Compatible("up", up.URL)
+			p.NoKey = false
+			s := proxy(t, llmproxy.WithProvider(p), llmproxy.WithKeys("up", rotate.Secrets("only")...), llmproxy.WithGateway(&gateway.Gateway{
+				Account: "a", BaseURL: address, Token: rotate.NewSecret("cf"), Slugs: map[string]string{"up": "custom-up"}, DirectOnFailure: !tt.stay, Universal: tt.universal}))
+			a := do(t, s, "POST", "/v1/chat/completions", `{"model":"up/m","messages":[]}`, "Cf-Aig-Metadata", "{}")
+			if (a.StatusCode == 200) != tt.around || (direct == 1) != tt.around || tt.around && a.Header.Get("Llmproxy-Attempts") != "2" {
+				t.Errorf("%d after %d: %s %v", a.StatusCode, direct, a.body, a.Header)
+			}
 		})
-		p := provider.Compatible("up", up.URL)
-		p.NoKey = false
-		s := proxy(t, llmproxy.WithProvider(p), llmproxy.WithKeys("up", rotate.Secrets("only")...), llmproxy.WithGateway(&gateway.Gateway{
-			Account: "a", BaseURL: gw.URL, Token: rotate.NewSecret("cf"), Slugs: map[string]string{"up": "custom-up"}, DirectOnFailure: true}))
-		if a := do(t, s, "POST", "/v1/chat/completions", `{"model":"up/m","messages":[]}`); a.StatusCode != 200 || a.Header.Get("Llmproxy-Attempts") != "2" {
-			t.Errorf("%s: %d %s %v", name, a.StatusCode, a.body, a.Header)
+	}
+}
+
+// What the gateway is told by the client and what it says itself: the one goes
+// up, but for the token, and the other comes down and to the observer.
+func TestGatewayHeaders(t *testing.T) {
+	var up http.Header
+	gw := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		up = r.Header
+		for name, v := range map[string]string{"Log-Id": "log1", "Cache-Status": "HIT", "Step": "0", "Event-Id": "ev", "Model": "m", "Provider": "p"} {
+			w.Header().Set("Cf-Aig-"+name, v)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if strings.Contains(r.URL.Path, "/anthropic/") {
+			io.WriteString(w, `{"id":"msg_1","type":"message","role":"assistant","model":"claude","content":[{"type":"text","text":"x"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":2}}`)
+			return
+		}
+		io.WriteString(w, chatAnswer)
+	})
+	var seen llmproxy.Attempt
+	s := proxy(t, withGateway(gw.URL, nil), llmproxy.WithObserver(llmproxy.Observer{Attempt: func(_ context.Context, _ *llmproxy.Exchange, a *llmproxy.Attempt) { seen = *a }}))
+	told := map[string]string{
+		"Metadata": `{"a":1}`, "Skip-Cache": "true", "Cache-Ttl": "60", "Cache-Key": "k", "Collect-Log": "false", "Custom-Cost": `{"per_token_in":1}`, "Event-Id": "ev",
+		"Request-Timeout": "1000", "Max-Attempts": "3", "Retry-Delay": "10", "Backoff": "linear", "Byok-Alias": "b", "No-Wholesale": "true", "Zdr": "true",
+	}
+	headers := []string{"Cf-Aig-Authorization", "Bearer stolen"}
+	for name, v := range told {
+		headers = append(headers, "Cf-Aig-"+name, v)
+	}
+	for _, route := range []struct{ path, body string }{
+		{"/v1/chat/completions", `{"model":"openai/gpt-4o","messages":[]}`},
+		{"/v1/chat/completions", `{"model":"anthropic/claude-sonnet-4-5","messages":[{"role":"user","content":"x"}]}`}, // translated
+		{"/compat/chat/completions", `{"model":"openai/gpt-4o","messages":[]}`},
+		{"/", `[{"provider":"openai","endpoint":"chat/completions","query":{}}]`},
+		{"/openai/files", `x`},
+	} {
+		seen = llmproxy.Attempt{}
+		a := do(t, s, "POST", route.path, route.body, headers...)
+		for name, v := range told {
+			if got := up.Get("Cf-Aig-" + name); got != v {
+				t.Errorf("%s: %s went up as %q, want %q", route.path, name, got, v)
+			}
+		}
+		if up.Get("Cf-Aig-Authorization") != "Bearer cf-token" {
+			t.Errorf("%s: token %q", route.path, up.Get("Cf-Aig-Authorization"))
+		}
+		if a.StatusCode != 200 || a.Header.Get("Cf-Aig-Log-Id") != "log1" || a.Header.Get("Cf-Aig-Cache-Status") != "HIT" || a.Header.Get("Cf-Aig-Step") != "0" {
+			t.Errorf("%s: %d %v %s", route.path, a.StatusCode, a.Header, a.body)
+		}
+		if want := (gateway.Info{LogID: "log1", CacheStatus: "HIT", EventID: "ev", Provider: "p", Model: "m"}); seen.Gateway != want {
+			t.Errorf("%s: observed %+v", route.path, seen)
 		}
 	}
 }
@@ -142,6 +224,48 @@ func TestGatewayUniversalMode(t *testing.T) {
 	step.Store("2")
 	if a := do(t, s, "POST", "/v1/chat/completions", `{"model":"best","messages":[{"role":"user","content":"hi"}]}`); !strings.Contains(a.body, `"content":"from claude"`) || seen.Provider != "anthropic" || len(seen.Attempts) != 1 {
 		t.Errorf("%d %s %+v", a.StatusCode, a.body, seen)
+	}
+}
+
+// A step of a provider that takes several exchanges, or whose answer must be
+// put into its format, is finished as if it had been asked alone; the steps
+// share the cache's entries where the host opts in.
+func TestGatewayUniversalTransports(t *testing.T) {
+	frames := eventstream.AppendEvent(nil, "chunk", []byte(`{"bytes":"`+base64.StdEncoding.EncodeToString([]byte(`{"type":"error","error":{"type":"overloaded_error","message":"busy"}}`))+`"}`))
+	var answer http.HandlerFunc
+	gw := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/acct/gw" {
+			t.Errorf("%s %s", r.Method, r.URL)
+		}
+		var steps []struct{ Headers map[string]string }
+		if json.NewDecoder(r.Body).Decode(&steps) != nil || len(steps) != 2 || steps[0].Headers["Cf-Aig-Cache-Key"] == "" || steps[0].Headers["Cf-Aig-Cache-Key"] != steps[1].Headers["Cf-Aig-Cache-Key"] {
+			t.Errorf("steps %+v", steps)
+		}
+		w.Header().Set("Cf-Aig-Step", "1")
+		answer(w, r)
+	})
+	g := &gateway.Gateway{Account: "acct", Name: "gw", BaseURL: gw.URL, Universal: true, SharedCache: true}
+	opts := []llmproxy.Option{
+		llmproxy.WithGateway(g), llmproxy.WithProvider(provider.Replicate(), provider.Bedrock(provider.BedrockConfig{Region: "us-east-1"})),
+		llmproxy.WithKeys("replicate", rotate.Secrets("r1", "r2")...), llmproxy.WithKeys("aws-bedrock", rotate.Secrets("b1", "b2")...),
+	}
+	s := proxy(t, opts...)
+	answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusCreated)
+		io.WriteString(w, `{"id":"p1","status":"succeeded","output":["Hel","lo"],"urls":{}}`)
+	}
+	for _, stream := range []string{"false", "true"} {
+		a := do(t, s, "POST", "/v1/chat/completions", `{"model":"replicate/o/n","messages":[{"role":"user","content":"hi"}],"stream":`+stream+`}`)
+		if a.StatusCode != 200 || !strings.Contains(a.body, "Hel") || (stream == "true") != strings.HasSuffix(a.body, "data: [DONE]\n\n") {
+			t.Errorf("%d %s", a.StatusCode, a.body)
+		}
+	}
+	answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/vnd.amazon.eventstream")
+		w.Write(frames)
+	}
+	if a := do(t, s, "POST", "/v1/messages", messagesTo(bedrockClaude, `,"stream":true`)); a.StatusCode != 529 && a.StatusCode != 503 || !strings.Contains(a.body, "busy") {
+		t.Errorf("%d %s", a.StatusCode, a.body)
 	}
 }
 

@@ -2,10 +2,8 @@ package llmproxy_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -143,23 +141,11 @@ func TestEveryProvider(t *testing.T) {
 	}
 }
 
-// everywhere is a transport for which the fake stands at every address.
-func everywhere(t *testing.T, up *providertest.Server) http.RoundTripper {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", up.Listener.Addr().String())
-	}
-	tr := &http.Transport{DisableCompression: true, DialTLSContext: dial, DialContext: func(_ context.Context, _, addr string) (net.Conn, error) {
-		return nil, fmt.Errorf("a key was about to go to %s without TLS", addr)
-	}}
-	t.Cleanup(tr.CloseIdleConnections)
-	return tr
-}
-
 // serve starts a proxy in front of a row's provider.
 func (row *upstreamRow) serve(t *testing.T, g *gateway.Gateway, script ...providertest.Step) (*httptest.Server, *providertest.Server) {
 	t.Helper()
 	up := providertest.NewServer(t, script...)
-	opts := []llmproxy.Option{llmproxy.WithProvider(row.p), llmproxy.WithKeys(row.p.ID, rotate.Secrets(matrixKey)...), llmproxy.WithTransport(everywhere(t, up))}
+	opts := []llmproxy.Option{llmproxy.WithProvider(row.p), llmproxy.WithKeys(row.p.ID, rotate.Secrets(matrixKey)...), llmproxy.WithTransport(up.Everywhere())}
 	if g != nil {
 		opts = append(opts, llmproxy.WithGateway(g))
 	}

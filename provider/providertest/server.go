@@ -15,6 +15,8 @@ package providertest
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -80,6 +82,24 @@ func newServer(tb testing.TB, script []Step, start func(*httptest.Server)) *Serv
 		}
 	})
 	return s
+}
+
+// Everywhere returns a transport for which the server stands at every https
+// address, so that requests keep the address that they are meant for: see
+// Request.Host. Nothing is encrypted underneath. An http address is refused,
+// as a provider's key must not go there.
+func (s *Server) Everywhere() *http.Transport {
+	tr := &http.Transport{
+		DisableCompression: true,
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", s.Listener.Addr().String())
+		},
+		DialContext: func(_ context.Context, _, addr string) (net.Conn, error) {
+			return nil, errors.New("a request to " + addr + " without TLS")
+		},
+	}
+	s.tb.Cleanup(tr.CloseIdleConnections)
+	return tr
 }
 
 // Then adds steps to the script.
