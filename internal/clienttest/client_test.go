@@ -4,9 +4,7 @@ package clienttest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,17 +13,14 @@ import (
 	"time"
 
 	"github.com/anthropics/anthropic-sdk-go"
-	aoption "github.com/anthropics/anthropic-sdk-go/option"
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
-	"github.com/openai/openai-go/v3/responses"
 	"google.golang.org/genai"
 
 	"github.com/go-llmproxy/llmproxy"
 	"github.com/go-llmproxy/llmproxy/provider"
 	"github.com/go-llmproxy/llmproxy/provider/providertest"
 	"github.com/go-llmproxy/llmproxy/rotate"
-	"github.com/go-llmproxy/llmproxy/translate"
 )
 
 const clientKey = "client-key"
@@ -72,229 +67,6 @@ func listen(t *testing.T, options ...llmproxy.Option) (base string) {
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return s.URL + "/api/llm"
-}
-
-// seen is what an SDK's user sees of an answer.
-type seen struct {
-	text    string
-	calls   []string
-	thought string // where the SDK shows it
-}
-
-func (s seen) String() string { return fmt.Sprintf("%q %q", s.text, s.calls) }
-
-func compact(raw string) string {
-	var v any
-	if json.Unmarshal([]byte(raw), &v) != nil {
-		return raw
-	}
-	b, _ := json.Marshal(v)
-	return string(b)
-}
-
-// client is an SDK, asking one question, with a tool at hand.
-type client struct {
-	name   string
-	format translate.Format
-	ask    func(ctx context.Context, base, model string) (seen, error)
-	watch  func(ctx context.Context, base, model string) (seen, error) // as a stream
-}
-
-func openaiClient(base string) openai.Client {
-	return openai.NewClient(option.WithBaseURL(base+"/v1"), option.WithAPIKey(clientKey), option.WithMaxRetries(0))
-}
-
-func chatParams(model string) openai.ChatCompletionNewParams {
-	return openai.ChatCompletionNewParams{
-		Model:    model,
-		Messages: []openai.ChatCompletionMessageParamUnion{openai.SystemMessage("be brief"), openai.UserMessage("hi")},
-		Tools: []openai.ChatCompletionToolUnionParam{openai.ChatCompletionFunctionTool(openai.FunctionDefinitionParam{
-			Name: "f", Description: openai.String("d"), Parameters: openai.FunctionParameters{"type": "object", "properties": map[string]any{"x": map[string]any{"type": "integer"}}}})},
-	}
-}
-
-func fromCompletion(c *openai.ChatCompletion) (s seen) {
-	if len(c.Choices) == 0 {
-		return s
-	}
-	m := c.Choices[0].Message
-	s.text = m.Content
-	for _, tc := range m.ToolCalls {
-		s.calls = append(s.calls, tc.Function.Name+compact(tc.Function.Arguments))
-	}
-	return s
-}
-
-func responseParams(model string) responses.ResponseNewParams {
-	return responses.ResponseNewParams{
-		Model: model, Instructions: openai.String("be brief"), Input: responses.ResponseNewParamsInputUnion{OfString: openai.String("hi")},
-		Tools: []responses.ToolUnionParam{responses.ToolParamOfFunction("f", map[string]any{"type": "object", "properties": map[string]any{"x": map[string]any{"type": "integer"}}}, false)},
-	}
-}
-
-func fromResponse(r *responses.Response) (s seen) {
-	s.text = r.OutputText()
-	for _, item := range r.Output {
-		if item.Type == "function_call" {
-			call := item.AsFunctionCall()
-			s.calls = append(s.calls, call.Name+compact(call.Arguments))
-		}
-	}
-	return s
-}
-
-func anthropicClient(base string) anthropic.Client {
-	return anthropic.NewClient(aoption.WithBaseURL(base), aoption.WithAPIKey(clientKey), aoption.WithMaxRetries(0))
-}
-
-func messageParams(model string) anthropic.MessageNewParams {
-	return anthropic.MessageNewParams{
-		Model: model, MaxTokens: 1000, System: []anthropic.TextBlockParam{{Text: "be brief"}},
-		Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock("hi"))},
-		Tools: []anthropic.ToolUnionParam{{OfTool: &anthropic.ToolParam{Name: "f", Description: anthropic.String("d"),
-			InputSchema: anthropic.ToolInputSchemaParam{Properties: map[string]any{"x": map[string]any{"type": "integer"}}}}}},
-	}
-}
-
-func fromMessage(m *anthropic.Message) (s seen) {
-	for _, b := range m.Content {
-		switch b.Type {
-		case "text":
-			s.text += b.Text
-		case "tool_use":
-			s.calls = append(s.calls, b.Name+compact(string(b.Input)))
-		}
-	}
-	return s
-}
-
-func geminiClient(ctx context.Context, base string) (*genai.Client, error) {
-	return genai.NewClient(ctx, &genai.ClientConfig{APIKey: clientKey, Backend: genai.BackendGeminiAPI, HTTPOptions: genai.HTTPOptions{BaseURL: base}})
-}
-
-func geminiConfig() *genai.GenerateContentConfig {
-	return &genai.GenerateContentConfig{
-		SystemInstruction: genai.NewContentFromText("be brief", genai.RoleUser),
-		Tools: []*genai.Tool{{FunctionDeclarations: []*genai.FunctionDeclaration{{Name: "f", Description: "d",
-			Parameters: &genai.Schema{Type: genai.TypeObject, Properties: map[string]*genai.Schema{"x": {Type: genai.TypeInteger}}}}}}},
-	}
-}
-
-func (s *seen) addGemini(r *genai.GenerateContentResponse) {
-	for _, c := range r.Candidates {
-		if c.Content == nil {
-			continue
-		}
-		for _, p := range c.Content.Parts {
-			switch {
-			case p.FunctionCall != nil:
-				args, _ := json.Marshal(p.FunctionCall.Args)
-				s.calls = append(s.calls, p.FunctionCall.Name+string(args))
-			case p.Thought:
-				s.thought += p.Text
-			default:
-				s.text += p.Text
-			}
-		}
-	}
-}
-
-var clients = []client{
-	{"openai-go Chat", translate.OpenAI,
-		func(ctx context.Context, base, model string) (seen, error) {
-			c := openaiClient(base)
-			r, err := c.Chat.Completions.New(ctx, chatParams(model))
-			if err != nil {
-				return seen{}, err
-			}
-			return fromCompletion(r), nil
-		},
-		func(ctx context.Context, base, model string) (seen, error) {
-			c := openaiClient(base)
-			stream := c.Chat.Completions.NewStreaming(ctx, chatParams(model))
-			var acc openai.ChatCompletionAccumulator
-			for stream.Next() {
-				acc.AddChunk(stream.Current())
-			}
-			return fromCompletion(&acc.ChatCompletion), stream.Err()
-		}},
-	{"openai-go Responses", translate.Responses,
-		func(ctx context.Context, base, model string) (seen, error) {
-			c := openaiClient(base)
-			r, err := c.Responses.New(ctx, responseParams(model))
-			if err != nil {
-				return seen{}, err
-			}
-			return fromResponse(r), nil
-		},
-		func(ctx context.Context, base, model string) (s seen, err error) {
-			c := openaiClient(base)
-			stream := c.Responses.NewStreaming(ctx, responseParams(model))
-			completed := false
-			for stream.Next() {
-				switch e := stream.Current(); e.Type {
-				case "response.completed":
-					completed = true
-					r := e.AsResponseCompleted().Response
-					s = fromResponse(&r)
-				case "response.failed", "error":
-					err = errors.New(e.RawJSON())
-				}
-			}
-			if stream.Err() != nil {
-				err = stream.Err()
-			}
-			if err == nil && !completed {
-				err = io.ErrUnexpectedEOF
-			}
-			return s, err
-		}},
-	{"anthropic-sdk-go", translate.Anthropic,
-		func(ctx context.Context, base, model string) (seen, error) {
-			c := anthropicClient(base)
-			m, err := c.Messages.New(ctx, messageParams(model))
-			if err != nil {
-				return seen{}, err
-			}
-			return fromMessage(m), nil
-		},
-		func(ctx context.Context, base, model string) (seen, error) {
-			c := anthropicClient(base)
-			stream := c.Messages.NewStreaming(ctx, messageParams(model))
-			var m anthropic.Message
-			for stream.Next() {
-				if err := m.Accumulate(stream.Current()); err != nil {
-					return seen{}, err
-				}
-			}
-			return fromMessage(&m), stream.Err()
-		}},
-	{"genai", translate.Gemini,
-		func(ctx context.Context, base, model string) (s seen, err error) {
-			c, err := geminiClient(ctx, base)
-			if err != nil {
-				return s, err
-			}
-			r, err := c.Models.GenerateContent(ctx, model, genai.Text("hi"), geminiConfig())
-			if err != nil {
-				return s, err
-			}
-			s.addGemini(r)
-			return s, nil
-		},
-		func(ctx context.Context, base, model string) (s seen, err error) {
-			c, err := geminiClient(ctx, base)
-			if err != nil {
-				return s, err
-			}
-			for r, err := range c.Models.GenerateContentStream(ctx, model, genai.Text("hi"), geminiConfig()) {
-				if err != nil {
-					return s, err
-				}
-				s.addGemini(r)
-			}
-			return s, nil
-		}},
 }
 
 func each(t *testing.T, f func(t *testing.T, c client, model string, make func() *provider.HTTP)) {

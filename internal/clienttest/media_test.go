@@ -105,20 +105,13 @@ var showers = []struct {
 		}
 		return fromMessage(m), nil
 	}},
-	{"genai", translate.Gemini, false, func(ctx context.Context, base, model string, a attachment) (s seen, err error) {
+	{"genai", translate.Gemini, false, func(ctx context.Context, base, model string, a attachment) (seen, error) {
 		part := genai.NewPartFromBytes(mediaBytes, a.mime())
 		if a.url {
 			part = genai.NewPartFromURI(mediaURL, a.mime())
 		}
-		c, err := geminiClient(ctx, base)
-		if err != nil {
-			return s, err
-		}
-		r, err := c.Models.GenerateContent(ctx, model, []*genai.Content{genai.NewContentFromParts([]*genai.Part{part, genai.NewPartFromText("What is this?")}, genai.RoleUser)}, geminiConfig())
-		if err == nil {
-			s.addGemini(r)
-		}
-		return s, err
+		question := genai.NewContentFromParts([]*genai.Part{part, genai.NewPartFromText("What is this?")}, genai.RoleUser)
+		return generate(ctx, base, model, []*genai.Content{question}, geminiConfig(), false)
 	}},
 }
 

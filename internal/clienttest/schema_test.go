@@ -70,28 +70,11 @@ var structured = []struct {
 }
 
 func geminiStructured(set func(*genai.GenerateContentConfig)) func(ctx context.Context, base, model string, stream bool) (seen, error) {
-	return func(ctx context.Context, base, model string, stream bool) (s seen, err error) {
+	return func(ctx context.Context, base, model string, stream bool) (seen, error) {
 		config := geminiConfig()
 		config.Tools, config.ResponseMIMEType = nil, "application/json"
 		set(config)
-		c, err := geminiClient(ctx, base)
-		if err != nil {
-			return s, err
-		}
-		if stream {
-			for r, err := range c.Models.GenerateContentStream(ctx, model, genai.Text("hi"), config) {
-				if err != nil {
-					return s, err
-				}
-				s.addGemini(r)
-			}
-			return s, nil
-		}
-		r, err := c.Models.GenerateContent(ctx, model, genai.Text("hi"), config)
-		if err == nil {
-			s.addGemini(r)
-		}
-		return s, err
+		return generate(ctx, base, model, genai.Text("hi"), config, stream)
 	}
 }
 

@@ -2,8 +2,6 @@ package clienttest
 
 import (
 	"context"
-	"errors"
-	"io"
 	"testing"
 
 	"github.com/anthropics/anthropic-sdk-go"
@@ -48,21 +46,6 @@ func talkChat(ctx context.Context, base, model string, stream bool) talk {
 		p.Messages = append(p.Messages, last.ToParam())
 		return fromCompletion(r), nil
 	}
-}
-
-func completion(ctx context.Context, c openai.Client, p openai.ChatCompletionNewParams, stream bool) (*openai.ChatCompletion, error) {
-	if !stream {
-		return c.Chat.Completions.New(ctx, p)
-	}
-	s := c.Chat.Completions.NewStreaming(ctx, p)
-	var acc openai.ChatCompletionAccumulator
-	for s.Next() {
-		acc.AddChunk(s.Current())
-	}
-	if s.Err() == nil && len(acc.Choices) == 0 {
-		return nil, io.ErrUnexpectedEOF
-	}
-	return &acc.ChatCompletion, s.Err()
 }
 
 func talkResponses(ctx context.Context, base, model string, stream bool) talk {
@@ -110,27 +93,6 @@ func talkResponses(ctx context.Context, base, model string, stream bool) talk {
 	}
 }
 
-func response(ctx context.Context, c openai.Client, p responses.ResponseNewParams, stream bool) (*responses.Response, error) {
-	if !stream {
-		return c.Responses.New(ctx, p)
-	}
-	s := c.Responses.NewStreaming(ctx, p)
-	var done *responses.Response
-	for s.Next() {
-		switch e := s.Current(); e.Type {
-		case "response.completed":
-			r := e.AsResponseCompleted().Response
-			done = &r
-		case "response.failed", "error":
-			return nil, errors.New(e.RawJSON())
-		}
-	}
-	if s.Err() == nil && done == nil {
-		return nil, io.ErrUnexpectedEOF
-	}
-	return done, s.Err()
-}
-
 func talkMessages(ctx context.Context, base, model string, stream bool) talk {
 	c, p := anthropicClient(base), messageParams(model)
 	p.Messages, p.MaxTokens = nil, 4000
@@ -161,20 +123,6 @@ func talkMessages(ctx context.Context, base, model string, stream bool) talk {
 		}
 		return s, nil
 	}
-}
-
-func messageOf(ctx context.Context, c anthropic.Client, p anthropic.MessageNewParams, stream bool) (*anthropic.Message, error) {
-	if !stream {
-		return c.Messages.New(ctx, p)
-	}
-	s := c.Messages.NewStreaming(ctx, p)
-	m := new(anthropic.Message)
-	for s.Next() {
-		if err := m.Accumulate(s.Current()); err != nil {
-			return nil, err
-		}
-	}
-	return m, s.Err()
 }
 
 // talkGemini uses the SDK's own chat session. Results are named but have no

@@ -44,13 +44,10 @@ var screenshots = []struct {
 		return err
 	}},
 	{"genai", translate.Gemini, func(ctx context.Context, base, model string) error {
-		c, err := geminiClient(ctx, base)
-		if err != nil {
-			return err
-		}
-		result := genai.NewPartFromFunctionResponseWithParts("f", map[string]any{"output": "The screen:"}, []*genai.FunctionResponsePart{genai.NewFunctionResponsePartFromBytes(mediaBytes, "image/png")})
-		_, err = c.Models.GenerateContent(ctx, model, []*genai.Content{genai.NewContentFromText("Look.", genai.RoleUser),
-			genai.NewContentFromFunctionCall("f", map[string]any{"x": 1}, genai.RoleModel), genai.NewContentFromParts([]*genai.Part{result}, genai.RoleUser)}, geminiConfig())
+		image := genai.NewFunctionResponsePartFromBytes(mediaBytes, "image/png")
+		result := genai.NewPartFromFunctionResponseWithParts("f", map[string]any{"output": "The screen:"}, []*genai.FunctionResponsePart{image})
+		_, err := generate(ctx, base, model, []*genai.Content{genai.NewContentFromText("Look.", genai.RoleUser),
+			genai.NewContentFromFunctionCall("f", map[string]any{"x": 1}, genai.RoleModel), genai.NewContentFromParts([]*genai.Part{result}, genai.RoleUser)}, geminiConfig(), false)
 		return err
 	}},
 }
