@@ -291,6 +291,16 @@ func AppendEvent(dst []byte, name string, data []byte) []byte {
 	return append(dst, '\n', '\n')
 }
 
+// OneLine makes line ends in JSON spaces, in place: in a frame they would end
+// it. Strings hold none.
+func OneLine(json []byte) {
+	for i, c := range json {
+		if c == '\n' || c == '\r' {
+			json[i] = ' '
+		}
+	}
+}
+
 // AppendComment appends a comment, which readers ignore; proxies send them to
 // keep idle connections alive.
 func AppendComment(dst []byte, text string) []byte {

@@ -1,9 +1,11 @@
 package anthropic
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
+	"github.com/go-llmproxy/llmproxy/internal/sse"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
@@ -20,6 +22,7 @@ type eventWriter struct {
 	a    answerWriter
 	seq  translate.Sequencer
 	e    jsonx.Encoder
+	at   int // where the frame's data begins in e.B
 	done bool
 	tier string
 
@@ -52,11 +55,16 @@ func (w *eventWriter) AppendEvent(dst []byte, e *translate.Event) []byte {
 // frame begins a frame of a type; end ends it.
 func (w *eventWriter) frame(typ string) *jsonx.Encoder {
 	b := append(append(append(w.e.B, "event: "...), typ...), "\ndata: "...)
-	w.e.B = b
+	w.e.B, w.at = b, len(b)
 	return w.e.Object().Key("type").String(typ)
 }
 
-func (w *eventWriter) end() { w.e.B = append(w.e.B, "}\n\n"...) }
+func (w *eventWriter) end() {
+	if data := w.e.B[w.at:]; bytes.IndexByte(data, '\n') >= 0 {
+		sse.OneLine(data)
+	}
+	w.e.B = append(w.e.B, "}\n\n"...)
+}
 
 func (w *eventWriter) event(e *translate.Event) {
 	switch e.Type {

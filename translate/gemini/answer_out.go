@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
+	"github.com/go-llmproxy/llmproxy/internal/sse"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
@@ -74,7 +75,7 @@ func (w *eventWriter) frame(dst, object []byte) []byte {
 	case !w.array:
 		from := len(dst) + len("data: ")
 		dst = append(append(dst, "data: "...), object...)
-		oneLine(dst[from:])
+		sse.OneLine(dst[from:])
 		dst = append(dst, "\r\n\r\n"...)
 	case !w.begun:
 		dst = append(append(dst, '['), object...)
@@ -83,16 +84,6 @@ func (w *eventWriter) frame(dst, object []byte) []byte {
 	}
 	w.begun = true
 	return dst
-}
-
-// oneLine takes the line ends out of JSON that a provider laid out over several
-// lines: in a frame they would end it. Strings hold none.
-func oneLine(object []byte) {
-	for i, c := range object {
-		if c == '\n' || c == '\r' {
-			object[i] = ' '
-		}
-	}
 }
 
 func (w *eventWriter) event(dst []byte, e *translate.Event) []byte {

@@ -17,7 +17,6 @@ import (
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
-
 // A scenario is one conversation in every format: testdata/NAME.txtar holds
 // the requests of the clients and the answers of the providers, and
 // testdata/NAME.golden.txtar what each becomes on the other side.
@@ -215,6 +214,7 @@ func TestScenarioAnswers(t *testing.T) {
 				cut(t, from, stream)
 			}
 			for _, to := range clients() {
+				replayed(t, from, to, []byte(body))
 				body, losses := to.in.AppendResponse(nil, &translate.Request{}, whole)
 				out = append(out, file{string(from.format) + " as " + string(to.format), pretty(t, body) + lossLines(append(slices.Clone(whole.Losses), losses...))})
 				back, err := to.out.ParseResponse(body)
@@ -244,6 +244,29 @@ func streamed(t *testing.T, from, to side, stream io.Reader) string {
 		b = w.AppendEvent(b, &e)
 	}
 	return fixed(string(b)) + lossLines(w.Losses())
+}
+
+// replayed streams an answer that came whole, and with white space in its JSON:
+// the frames' lines stay whole.
+func replayed(t *testing.T, from, to side, body []byte) {
+	t.Helper()
+	whole, err := from.out.ParseResponse(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := to.in.NewEventWriter(&translate.Request{Stream: true, IncludeUsage: true})
+	var b []byte
+	for e := range translate.Replay(whole) {
+		b = w.AppendEvent(b, &e)
+	}
+	for line := range strings.Lines(string(b)) {
+		if data, ok := strings.CutPrefix(strings.TrimSpace(line), "data: "); ok && data != "[DONE]" && !json.Valid([]byte(data)) {
+			t.Errorf("%s as %s: a broken frame: %s", from.format, to.format, line)
+		}
+	}
+	if r, err := translate.Collect(to.out.Events(bytes.NewReader(b))); err != nil || summary(r) != summary(whole) {
+		t.Errorf("%s replayed as %s: %v, %v", from.format, to.format, r, err)
+	}
 }
 
 // cut cuts a stream in the middle: no client may take what comes for whole.
