@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -57,8 +58,11 @@ func verify(q *providertest.Request, region string, at time.Time) error {
 		return fmt.Errorf("unknown access key %q in %q", id, given)
 	}
 	signedAt, err := time.Parse("20060102T150405Z", q.Header.Get("X-Amz-Date"))
-	if err != nil || at.Sub(signedAt).Abs() > 5*time.Minute {
-		return fmt.Errorf("signed at %v: %v", signedAt, err)
+	if err == nil && at.Sub(signedAt).Abs() > 5*time.Minute {
+		err = errors.New("too long ago, or to come")
+	}
+	if err != nil {
+		return fmt.Errorf("signed at %v: %w", signedAt, err)
 	}
 	again := &http.Request{Method: q.Method, URL: u, Host: host, Header: http.Header{}}
 	if v := q.Header.Get("Content-Type"); v != "" {
