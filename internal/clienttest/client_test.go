@@ -169,16 +169,19 @@ func TestBrokenStreams(t *testing.T) {
 
 // pitfall 6: a client that goes away takes the provider's request with it.
 func TestAbort(t *testing.T) {
-	each(t, func(t *testing.T, c client, model string, make func() *provider.HTTP) {
-		var gone <-chan struct{}
-		base, _ := serve(t, make, providertest.Check(func(q *providertest.Request) { gone = q.Done() }, providertest.Hang()))
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	each(t, func(t *testing.T, c client, model string, upstream func() *provider.HTTP) {
+		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
+		gone := make(chan (<-chan struct{}), 1)
+		base, _ := serve(t, upstream, providertest.Check(func(q *providertest.Request) {
+			gone <- q.Done()
+			cancel()
+		}, providertest.Hang()))
 		if _, err := c.watch(ctx, base, model); err == nil {
 			t.Error("no error")
 		}
 		select {
-		case <-gone:
+		case <-<-gone:
 		case <-time.After(5 * time.Second):
 			t.Error("the provider's request goes on")
 		}

@@ -76,3 +76,21 @@ func TestEmbeddings(t *testing.T) {
 		}
 	}
 }
+
+// pitfall 27: an alias over providers of different formats asks the second one
+// in its own.
+func TestEmbeddingFallback(t *testing.T) {
+	cohere, openAI := loopUpstream{model: "cohere/embed-v4.0", make: provider.Cohere}, loopUpstream{model: "openai/text-embedding-3-small", make: provider.OpenAI}
+	for _, pairs := range [][2]loopUpstream{{cohere, openAI}, {openAI, cohere}} {
+		base, _, second := pair(t, pairs[0], pairs[1], []providertest.Step{providertest.Fail(503, "down")}, []providertest.Step{providertest.Say(providertest.Answer{})})
+		c := openaiClient(base)
+		r, err := c.Embeddings.New(t.Context(), openai.EmbeddingNewParams{Model: "best", Input: openai.EmbeddingNewParamsInputUnion{OfArrayOfStrings: []string{"a", "b"}},
+			EncodingFormat: openai.EmbeddingNewParamsEncodingFormatBase64})
+		if err != nil || len(r.Data) != 2 || !slices.Equal(r.Data[1].Embedding, []float64{1, 0.5, -0.25}) {
+			t.Errorf("%s: %v, %s", pairs[1].model, r, message(err))
+		}
+		if q := second.Requests(); len(q) != 1 || !strings.HasSuffix(pairs[1].model, "/"+q[0].Model) {
+			t.Errorf("the second provider was asked %v", q)
+		}
+	}
+}
