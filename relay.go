@@ -292,6 +292,7 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 			return err
 		}
 		a.observeEvent(&e)
+		a.rec.Losses = append(a.rec.Losses, e.Losses...)
 		e.State = a.claimed(e.State)
 		buf = w.AppendEvent(buf, &e)
 		if !a.committed && e.IsContent() {

@@ -55,6 +55,7 @@ type Event struct {
 	ServiceTier string // Start or Stop
 	Usage       *Usage // Start: so far; Stop: in all
 	Finish      Finish // Stop
+	Losses      Losses // Stop: what the decoder had to leave out
 }
 
 // IsContent reports whether the event shows that the model answers: the first

@@ -34,7 +34,7 @@ func Collect(events iter.Seq2[Event, error]) (*Response, error) {
 		case EventBlockStop:
 			e.finishPart(r.Parts[e.Index], texts[e.Index].String())
 		case EventStop:
-			r.Finish = e.Finish
+			r.Finish, r.Losses = e.Finish, e.Losses
 			r.take(&e)
 		}
 	}

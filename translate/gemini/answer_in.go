@@ -32,9 +32,6 @@ func (o Outbound) ParseResponse(body []byte) (*translate.Response, error) {
 			}
 		}
 	})
-	if resp != nil {
-		resp.Losses = a.losses
-	}
 	return resp, err
 }
 
@@ -372,7 +369,7 @@ func (a *answer) end(err error) error {
 		return translate.Truncated(err) // pitfall 2
 	}
 	a.close()
-	a.emit(translate.Event{Type: translate.EventStop, Finish: a.reason(), Usage: a.usage})
+	a.emit(translate.Event{Type: translate.EventStop, Finish: a.reason(), Usage: a.usage, Losses: a.losses})
 	return nil
 }
 

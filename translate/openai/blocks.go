@@ -201,7 +201,7 @@ func (d *decoder) stop() {
 	}
 	d.closeText()
 	d.closeCalls(true)
-	d.emit(translate.Event{Type: translate.EventStop, Finish: d.finishOf(), Usage: d.usage, ServiceTier: d.tier})
+	d.emit(translate.Event{Type: translate.EventStop, Finish: d.finishOf(), Usage: d.usage, ServiceTier: d.tier, Losses: d.losses})
 }
 
 // finishOf maps the reason. pitfall 24: an unknown word stays unknown.

@@ -3,6 +3,7 @@ package openai
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
@@ -34,8 +35,9 @@ type decoder struct {
 	lastCall *call
 	cites    []translate.Citation // Perplexity's, which stand beside the choices
 	logprobs []byte
-	losses   *translate.Losses // nil in streams, which have none
-	outer    jsonx.Decoder     // of the value
+	losses   translate.Losses
+	body     bool          // it is a whole answer, not a stream
+	outer    jsonx.Decoder // of the value
 	chunk    chunk
 	inner    jsonx.Decoder // of its tool calls
 }
@@ -197,9 +199,7 @@ func (d *decoder) choice(dec *jsonx.Decoder, v *chunk, i int) {
 	}
 	*dec = begin
 	if other {
-		if d.losses != nil {
-			d.losses.Add("choices["+strconv.Itoa(i)+"]", "only the first answer is kept")
-		}
+		d.lose("choices["+strconv.Itoa(i)+"]", "only the first answer is kept")
 		dec.Skip()
 		return
 	}
@@ -211,7 +211,7 @@ func (d *decoder) choice(dec *jsonx.Decoder, v *chunk, i int) {
 				break
 			}
 			// Perplexity sends both, message being all so far.
-			if string(key) == "message" && d.losses == nil {
+			if string(key) == "message" && !d.body {
 				break
 			}
 			v.hasDelta = true
@@ -228,12 +228,24 @@ func (d *decoder) choice(dec *jsonx.Decoder, v *chunk, i int) {
 				d.reason = s
 			}
 		case "logprobs":
-			if d.losses != nil && dec.Kind() == jsonx.Object {
+			if dec.Kind() != jsonx.Object {
+				break
+			}
+			if d.body {
 				d.logprobs = dec.Raw()
+			} else {
+				d.lose("choices[0].logprobs", "log probabilities are not translated in streams")
 			}
 		case "error":
 			v.fail(dec)
 		}
+	}
+}
+
+// lose records a loss, once: every chunk of a stream may hold the same.
+func (d *decoder) lose(path, reason string) {
+	if loss := (translate.Loss{Path: path, Reason: reason}); !slices.Contains(d.losses, loss) {
+		d.losses = append(d.losses, loss)
 	}
 }
 

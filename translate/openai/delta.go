@@ -74,8 +74,8 @@ func (d *decoder) readDelta(dec *jsonx.Decoder, v *delta) {
 			}
 		case "role", "channel", "prefix", "tool_call_id", "name", "executed_tools":
 		default:
-			if d.losses != nil {
-				d.losses.Add("choices[0].message."+string(key), "unknown")
+			if !d.brief {
+				d.lose("choices[0].message."+string(key), "unknown")
 			}
 		}
 	}
@@ -194,8 +194,10 @@ func (d *decoder) audio(raw []byte, transcript bool) {
 			}
 		}
 	}
-	if d.losses != nil {
+	if d.body {
 		d.whole(translate.KindOpaque, &translate.Opaque{Format: translate.OpenAI, Type: "audio", Raw: append([]byte(nil), raw...)})
+	} else {
+		d.lose("choices[0].delta.audio", "audio is not translated in streams")
 	}
 }
 

@@ -13,8 +13,7 @@ import (
 
 // ParseResponse implements translate.Outbound.
 func (o Outbound) ParseResponse(body []byte) (*translate.Response, error) {
-	var losses translate.Losses
-	d := decoder{o: o, losses: &losses}
+	d := decoder{o: o, body: true}
 	if err := d.value(bytes.TrimSpace(body), false); err != nil {
 		return nil, err
 	}
@@ -38,7 +37,6 @@ func (o Outbound) ParseResponse(body []byte) (*translate.Response, error) {
 		return nil, err
 	}
 	resp.Logprobs = bytes.Clone(d.logprobs)
-	resp.Losses = losses
 	return resp, nil
 }
 

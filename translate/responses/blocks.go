@@ -20,6 +20,7 @@ type decoder struct {
 	calls    bool
 	results  []translate.Citation // not yet tied to a text
 	logprobs []byte               // elements of an array
+	losses   translate.Losses     // of a stream
 }
 
 // block is a block under way, or done within an item that is not.
@@ -289,7 +290,7 @@ func (d *decoder) finish(env *envelope) {
 	for i := range d.blocks {
 		d.close(&d.blocks[i], translate.Event{})
 	}
-	d.emit(translate.Event{Type: translate.EventStop, Finish: env.finish(d.calls), Usage: env.usage, ServiceTier: env.tier})
+	d.emit(translate.Event{Type: translate.EventStop, Finish: env.finish(d.calls), Usage: env.usage, ServiceTier: env.tier, Losses: d.losses})
 	d.over = true
 }
 

@@ -81,6 +81,7 @@ type frame struct {
 	delta, done              string // done: text, refusal, arguments, input
 	output, content, summary int
 	failure                  bool // a member "error" that is not null
+	logprobs                 bool // some are given
 }
 
 var doneMarker = "[DONE]"
@@ -125,6 +126,12 @@ func (f *frame) parse(ev sse.Event) error {
 			f.content = int(d.Int())
 		case "summary_index":
 			f.summary = int(d.Int())
+		case "logprobs":
+			if d.Kind() == jsonx.Array {
+				for range d.Elements() {
+					f.logprobs = true
+				}
+			}
 		case "error":
 			f.failure = !d.Null()
 		}
@@ -153,6 +160,9 @@ func (d *decoder) frame(f *frame) {
 		}
 		return
 	case "response.output_text.delta":
+		if f.logprobs && d.losses == nil {
+			d.losses.Add("output[0].content[0].logprobs", "log probabilities are not translated in streams")
+		}
 		d.textDelta(f.output, f.content, translate.KindText, f.delta)
 		return
 	case "response.refusal.delta":
