@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-llmproxy/llmproxy/provider"
@@ -51,4 +52,17 @@ func ExampleStep_With() {
 	reply := step.Reply(&providertest.Request{})
 	fmt.Println(http.StatusText(max(reply.Status, 200)))
 	// Output: OK
+}
+
+// A stall of minutes that takes no time: the server, and whatever asks it, live
+// in a bubble of virtual time.
+func ExampleNewPipeServer() {
+	synctest.Test(t, func(t *testing.T) {
+		up := providertest.NewPipeServer(t, providertest.Text("Hello.").With(providertest.SlowHeader(10*time.Minute)))
+		resp, err := up.Client().Post(up.URL+"/v1/chat/completions", "application/json", strings.NewReader(`{"model":"m","messages":[]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+	})
 }

@@ -62,6 +62,21 @@ func NewTLSServer(tb testing.TB, script ...Step) *Server {
 	})
 }
 
+// NewPipeServer is NewServer over connections in memory, for tests in bubbles of
+// testing/synctest: what waits for such a connection waits in virtual time.
+// Only the server's own Client reaches it. A reset is an end like any other.
+func NewPipeServer(tb testing.TB, script ...Step) *Server {
+	p := NewPipe()
+	s := newServer(tb, script, func(s *httptest.Server) {
+		_ = s.Listener.Close()
+		s.Listener = p
+		s.Start()
+	})
+	client := s.Client().Transport.(*http.Transport)
+	client.DialContext, client.DisableCompression = p.DialContext, true
+	return s
+}
+
 func newServer(tb testing.TB, script []Step, start func(*httptest.Server)) *Server {
 	tb.Helper()
 	s := &Server{tb: tb, script: script, closing: make(chan struct{})}
