@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/go-llmproxy/llmproxy"
 	"github.com/go-llmproxy/llmproxy/provider/providertest"
+	"github.com/go-llmproxy/llmproxy/rotate"
 )
 
 // atEase is the thinking of a turn without tool calls, which providers do not
@@ -45,7 +47,9 @@ func TestThinkingLoop(t *testing.T) {
 		if conversations[sdk].name == "openai-go Chat" && !up.signs {
 			up.thinks = false // its ToParam drops reasoning_content, and there is no state that an ID could carry
 		}
-		base, _ := serve(t, up.make, strict(up, steps)...)
+		more := llmproxy.WithKeys(up.make().ID, rotate.Secrets("sk-2", "sk-3")...) // state may be bound to the key that it was made with
+		base, server := serveWith(t, []llmproxy.Option{more}, up.make, strict(up, steps)...)
+		server.RequireKey("sk-up", "sk-2", "sk-3")
 		talk := conversations[sdk].start(t.Context(), base, up.model, stream)
 		for i, s := range steps {
 			got, err := talk(s.user, s.results)
