@@ -107,7 +107,6 @@ func TestAzureV1(t *testing.T) {
 	}
 }
 
-
 func reply(status int, body string) *http.Response {
 	w := httptest.NewRecorder()
 	w.Header().Set("Content-Type", "application/json")
