@@ -12,19 +12,25 @@ import (
 // have: OpenAI's {"data":[…]}, Gemini's, Cohere's and Ollama's {"models":[…]},
 // Cloudflare's {"result":[…]}, Replicate's {"results":[…],"next":…}, Bedrock's
 // {"modelSummaries":[…]}, Vertex AI's {"publisherModels":[…]} and a bare
-// array. Models that cannot chat or are retired, where the list says so, are
-// left out.
+// array. Of a body with several of these OpenAI's counts: llama.cpp lists its
+// models in two shapes at once. Models that cannot chat or are retired, where
+// the list says so, are left out.
 func ParseModelList(body []byte) (models []Model, next string, err error) {
 	d := jsonx.NewDecoder(body)
 	if d.Kind() == jsonx.Array {
 		models = parseModels(d)
 		return models, "", listError(d)
 	}
+	var data []Model
 	var lastID string
 	var hasMore bool
 	for key := range d.Members() {
 		switch string(key) {
-		case "data", "models", "result", "results", "modelSummaries", "publisherModels":
+		case "data":
+			if d.Kind() == jsonx.Array {
+				data = parseModels(d)
+			}
+		case "models", "result", "results", "modelSummaries", "publisherModels":
 			if d.Kind() == jsonx.Array {
 				models = append(models, parseModels(d)...)
 			}
@@ -39,6 +45,9 @@ func ParseModelList(body []byte) (models []Model, next string, err error) {
 		case "has_more":
 			hasMore = d.Kind() == jsonx.Bool && d.Bool()
 		}
+	}
+	if len(data) > 0 {
+		models = data
 	}
 	if hasMore && next == "" {
 		next = lastID

@@ -38,6 +38,7 @@ func TestModelLists(t *testing.T) {
 		{"google-vertex-ai", `{"publisherModels":[{"name":"publishers/google/models/gemini-3","versionId":"default"}],"nextPageToken":"p"}`, []provider.Model{{ID: "gemini-3", OwnedBy: "google"}}, "p"},
 		{"aws-bedrock", `{"modelSummaries":[{"modelId":"amazon.nova-pro-v1:0","modelName":"Nova Pro","providerName":"Amazon"}]}`, []provider.Model{{ID: "amazon.nova-pro-v1:0", OwnedBy: "Amazon", DisplayName: "Nova Pro"}}, ""},
 		{"mine", `[{"id":"a"},{"id":"b","created":1.5}]`, []provider.Model{{ID: "a"}, {ID: "b", Created: 1}}, ""},
+		{"mine", `{"models":[{"name":"a.gguf","model":"a.gguf"}],"object":"list","data":[{"id":"a.gguf","object":"model","created":5,"owned_by":"llamacpp","meta":{}}]}`, []provider.Model{{ID: "a.gguf", OwnedBy: "llamacpp", Created: 5}}, ""},
 		{"mine", `{"models":[{"name":"a.gguf","model":"a.gguf"}],"object":"list","data":[]}`, []provider.Model{{ID: "a.gguf"}}, ""},
 	} {
 		got, next, err := all()[tt.provider].ParseModels([]byte(tt.body))
