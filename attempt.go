@@ -113,12 +113,17 @@ func (x *exchange) tryTarget(t *target, j *job, deadline time.Time, last error) 
 // no key is left to try: the provider spoke of the one key that it saw.
 func recovery(last, none error) error {
 	var unavailable *rotate.UnavailableError
-	var f *failure
-	if !errors.As(none, &unavailable) || unavailable.RetryAfter <= 0 || !errors.As(last, &f) || f.cause.Status != http.StatusTooManyRequests {
+	var e *translate.Error
+	if !errors.As(none, &unavailable) || unavailable.RetryAfter <= 0 || !errors.As(last, &e) || e.StatusCode() != http.StatusTooManyRequests {
 		return last
 	}
-	cause, header := *f.cause, f.header.Clone()
+	cause := *e
 	cause.RetryAfter = unavailable.RetryAfter
+	var f *failure
+	if !errors.As(last, &f) { // it came inside a stream
+		return &cause
+	}
+	header := f.header.Clone()
 	setRetryAfter(header, cause.RetryAfter)
 	return &failure{&cause, header, f.raw}
 }
@@ -158,6 +163,8 @@ func (x *exchange) attempt(t *target, j *job, tried *[]string) error {
 	a.watch.cancel = cancel
 	defer a.watch.stop()
 
+	// What an attempt told before it failed is not true of the next one.
+	x.rec.ResponseID, x.rec.Finish, x.rec.Usage = "", translate.Finish{}, nil
 	began := x.p.now()
 	rec := Attempt{Provider: x.rec.Provider, Model: t.model, Key: key.ID}
 	outcome := rotate.Outcome{Class: rotate.Canceled} // a panic in a writer must return the key, too

@@ -114,7 +114,7 @@ func (f *fault) run(t *testing.T, dialect int, mode string, step providertest.St
 		t.Fatal(err)
 	}
 	s := httptest.NewUnstartedServer(p)
-	client := s.Client()
+	var client *http.Client
 	if f.virtual() {
 		pipe := providertest.NewPipe()
 		_ = s.Listener.Close()
@@ -297,4 +297,24 @@ func suffered(k rotate.KeyState, now time.Time) string {
 		return "cooled as hinted: " + state
 	}
 	return "cooled: " + state
+}
+
+// The usage that an attempt told before it failed is not that of the answer.
+func TestUsageOfFailedAttempt(t *testing.T) {
+	down := providertest.NewServer(t, providertest.Forever(providertest.Say(words).With(providertest.EndAfterEvents(2))))
+	silent := words
+	silent.Usage = false
+	up := providertest.NewServer(t, providertest.Say(silent).With(func(r *providertest.Reply) {
+		r.Chunks = slices.DeleteFunc(r.Chunks, func(c []byte) bool { return strings.Contains(string(c), `"usage"`) })
+	}))
+	anthropic := provider.Anthropic()
+	anthropic.BaseURL = down.URL
+	var x llmproxy.Exchange
+	s := proxy(t, llmproxy.WithProvider(anthropic), llmproxy.WithKeys("anthropic", rotate.Secrets("a")...), compatible("up", up.URL, "k"), llmproxy.WithAlias("any", "anthropic/m", "up/m"),
+		llmproxy.WithObserver(llmproxy.Observer{Exchange: func(_ context.Context, e *llmproxy.Exchange) { x = *e }}))
+	a := do(t, s, http.MethodPost, "/v1/messages", `{"model":"any","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`)
+	s.Close() // the exchange is over
+	if a.StatusCode != 200 || len(x.Attempts) != 2 || x.Usage != nil || x.UsageFrom != llmproxy.UsageNone {
+		t.Errorf("%d, %d attempts, usage %+v from %s", a.StatusCode, len(x.Attempts), x.Usage, x.UsageFrom)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
@@ -70,6 +71,9 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p)
 	b.ended = b.ended || err != nil
+	if err != nil && err != io.EOF && b.a.r.Context().Err() != nil {
+		b.a.rec.Aborted = true // even if the answer had told how it ends
+	}
 	if b.a.gone.Load() {
 		if b.drained += int64(n); b.drained > b.a.p.OnAbort.Bytes {
 			return 0, errClientGone
@@ -122,6 +126,9 @@ func (a *attempt) relayWhole(resp *http.Response, r io.Reader) error {
 			e := *translate.AsError(err)
 			e.Body = bytes.Clone(e.Body) // it aliases buf
 			return &failure{&e, resp.Header, false}
+		}
+		if err != nil && !jsonx.Valid(body) {
+			return err // cut, or no answer of a model at all
 		}
 		if err == nil {
 			a.observeResponse(parsed)
