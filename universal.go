@@ -209,6 +209,11 @@ func stepHeaders(ctx context.Context, pr provider.Provider, key rotate.Key, own 
 		return nil, err
 	}
 	h := req.Header
+	if gateway.Signed(h) { // over another address and body: the gateway may sign with a key of its own
+		for _, name := range []string{"Authorization", "X-Amz-Date", "X-Amz-Security-Token"} {
+			h.Del(name)
+		}
+	}
 	for name, v := range own {
 		h[name] = v
 	}

@@ -69,6 +69,10 @@ func TestUniversal(t *testing.T) {
 	if _, err := g.NewUniversal(context.Background(), []Step{{"ollama", o}}); err != ErrUnknownProvider {
 		t.Errorf("got %v", err)
 	}
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=x")
+	if _, err := g.NewUniversal(context.Background(), []Step{{"openai", r}}); err != ErrSigned {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestFailed(t *testing.T) {

@@ -17,6 +17,15 @@ import (
 // gateway.
 var ErrUnknownProvider = errors.New("gateway: the gateway does not know the provider")
 
+// ErrSigned is returned where a step's request is signed: the gateway writes
+// the bodies of steps anew, and a signature is over the body's very bytes.
+var ErrSigned = errors.New("gateway: a signed request cannot be a step")
+
+// Signed reports whether a request carries an AWS signature.
+func Signed(h http.Header) bool {
+	return strings.HasPrefix(h.Get("Authorization"), "AWS4-HMAC-SHA256 ")
+}
+
 // Step is one request of a universal request: a request that a provider has
 // built for itself.
 type Step struct {
@@ -34,6 +43,9 @@ func (g *Gateway) NewUniversal(ctx context.Context, steps []Step) (*http.Request
 		endpoint, slug, ok := g.endpoint(s.Request.URL, s.Provider)
 		if !ok {
 			return nil, ErrUnknownProvider
+		}
+		if Signed(s.Request.Header) {
+			return nil, ErrSigned
 		}
 		body, err := bodyOf(s.Request)
 		if err != nil {

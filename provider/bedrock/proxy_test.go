@@ -153,6 +153,44 @@ func TestSignedThroughTheProxy(t *testing.T) {
 		ask("POST", "/v1/messages/count_tokens", messages+`}`, `{"input_tokens":10}`, text)
 		ask("POST", "/aws-bedrock/model/amazon.nova-lite-v1%3A0/converse", `{"messages":[]}`, `wörld`, text)
 		ask("GET", "/v1/models", "", "aws-bedrock/model-a", text)
+		used := map[bool]int{}
+		for _, q := range up.Requests() {
+			used[q.Header.Get("X-Amz-Security-Token") != ""]++
+		}
+		if used[true] < 8 || used[false] < 8 {
+			t.Errorf("the credentials do not rotate: %v", used)
+		}
+	}
+}
+
+// In the gateway's universal requests, whose bodies it writes anew, nothing
+// signed travels: chats go by themselves, and a client's own step without.
+func TestUniversalIsNotSigned(t *testing.T) {
+	up := providertest.NewServer(t, providertest.Text("Hello"), providertest.Raw(200, "application/json", []byte(`{}`)))
+	h, err := llmproxy.New(llmproxy.WithoutAuth(), llmproxy.WithTransport(up.Everywhere()), llmproxy.WithGateway(&gateway.Gateway{Account: "acct", Name: "gw", Universal: true}),
+		llmproxy.WithProvider(provider.Bedrock(provider.BedrockConfig{Region: "us-east-1", Auth: bedrock.Auth("us-east-1", nil)})),
+		llmproxy.WithKeys("aws-bedrock", rotate.Secrets("AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for before, ask := range [][2]string{
+		{"/v1/chat/completions", `{"model":"aws-bedrock/amazon.nova-lite-v1:0","messages":[{"role":"user","content":"hi"}]}`},
+		{"/", `[{"provider":"aws-bedrock","endpoint":"bedrock-runtime/us-east-1/model/m/invoke","query":{}}]`},
+	} {
+		path, body := ask[0], ask[1]
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("POST", path, strings.NewReader(body)))
+		if w.Code != 200 {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+		q := up.Requests()[before]
+		if path == "/" {
+			if q.Path != "/v1/acct/gw" || strings.Contains(string(q.Body), "AWS4") || q.Header.Get("Authorization") != "" {
+				t.Errorf("%s %s", q.Path, q.Body)
+			}
+		} else if err := verify(q, "us-east-1", time.Now()); err != nil || q.Path != gatewayPrefix+"/model/amazon.nova-lite-v1%3A0/converse" {
+			t.Errorf("%s: %v", q.Path, err)
+		}
 	}
 }
 
