@@ -3,6 +3,7 @@ package translate
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -46,6 +47,54 @@ func (r *Request) Turns(keepSystem bool, losses *Losses) (system []*Text, turns 
 		}
 	}
 	return system, turns
+}
+
+// Place is where a part stands in a request, in the client's own numbers, which
+// turns do not have. It is looked up only where it is asked for: for losses and
+// refusals.
+type Place struct {
+	r *Request
+	p Part
+}
+
+// Place returns where p stands in r.
+func (r *Request) Place(p Part) Place { return Place{r, p} }
+
+// String returns the part's path in the words of the client's format,
+// "messages[2].content[0]" or "contents[2].parts[0]", and "messages" for a part
+// that is not the client's. Clients of Responses are told messages, too, whose
+// items the model does not count.
+func (pl Place) String() string {
+	list, parts, apart := "messages", "content", false
+	switch pl.r.Format {
+	case Anthropic:
+		apart = true // the system text, which is the first message here
+	case Gemini:
+		list, parts, apart = "contents", "parts", true
+	}
+	system := 0
+	for i, m := range pl.r.Messages {
+		if apart && m.Role == System && system == i {
+			system++
+		}
+		for j, q := range m.Parts {
+			at := func() string {
+				if i < system {
+					return "system[" + strconv.Itoa(j) + "]"
+				}
+				return list + "[" + strconv.Itoa(i-system) + "]." + parts + "[" + strconv.Itoa(j) + "]"
+			}
+			if q == pl.p {
+				return at()
+			}
+			if res, ok := q.(*ToolResult); ok {
+				if k := slices.Index(res.Parts, pl.p); k >= 0 {
+					return at() + ".content[" + strconv.Itoa(k) + "]"
+				}
+			}
+		}
+	}
+	return list
 }
 
 func systemText(m Message, i int, losses *Losses) []*Text {

@@ -107,7 +107,7 @@ func (w *requestWriter) writeMessages() {
 		e.Object().Key("role").String(string(m.Role)).Key("content").Array()
 		empty := len(e.B)
 		for j, p := range m.Parts {
-			w.part(m.Role, p, turnPath{i, j}, j == len(m.Parts)-1)
+			w.part(m.Role, p, w.r.Place(p), j == len(m.Parts)-1)
 		}
 		if len(e.B) == empty {
 			e.B = e.B[:before] // nothing in it can be sent
@@ -118,14 +118,7 @@ func (w *requestWriter) writeMessages() {
 	e.EndArray()
 }
 
-// turnPath names a part of the turns, as text only where it is reported.
-type turnPath struct{ turn, part int }
-
-func (p turnPath) String() string {
-	return "messages[" + strconv.Itoa(p.turn) + "].content[" + strconv.Itoa(p.part) + "]"
-}
-
-func (w *requestWriter) part(role translate.Role, p translate.Part, at turnPath, lastPart bool) {
+func (w *requestWriter) part(role translate.Role, p translate.Part, at translate.Place, lastPart bool) {
 	switch p := p.(type) {
 	case *translate.Text:
 		if blank(p.Text) {
@@ -166,7 +159,7 @@ func (w *requestWriter) part(role translate.Role, p translate.Part, at turnPath,
 	}
 }
 
-func (w *requestWriter) foreign(s *translate.State, at turnPath) {
+func (w *requestWriter) foreign(s *translate.State, at translate.Place) {
 	w.losses.Add(at.String(), "reasoning state of "+s.Origin+" cannot be used by "+w.o.origin())
 }
 
@@ -203,7 +196,7 @@ func (w *requestWriter) text(t *translate.Text, where func() string, assistant b
 
 // thinkingBlock writes thinking that the provider signed. Without its state it
 // would be refused. pitfall 16: signed but empty, and redacted, is kept.
-func (w *requestWriter) thinkingBlock(t *translate.Thinking, at turnPath) {
+func (w *requestWriter) thinkingBlock(t *translate.Thinking, at translate.Place) {
 	switch {
 	case t.State == nil:
 		w.losses.Add(at.String(), "thinking without reasoning state is not sent back")
@@ -216,7 +209,7 @@ func (w *requestWriter) thinkingBlock(t *translate.Thinking, at turnPath) {
 	}
 }
 
-func (w *requestWriter) toolUse(u *translate.ToolUse, at turnPath) {
+func (w *requestWriter) toolUse(u *translate.ToolUse, at translate.Place) {
 	if u.State != nil {
 		w.foreign(u.State, at) // the format's own calls have none
 	}
@@ -235,7 +228,7 @@ func (w *requestWriter) toolUse(u *translate.ToolUse, at turnPath) {
 	w.e.EndObject()
 }
 
-func (w *requestWriter) toolResult(t *translate.ToolResult, where turnPath) {
+func (w *requestWriter) toolResult(t *translate.ToolResult, where translate.Place) {
 	e := &w.e
 	e.Object().Key("type").String("tool_result").Key("tool_use_id").String(translate.FitID(t.ToolUseID, maxToolID))
 	if text, ok := onlyText(t.Parts); ok {

@@ -31,7 +31,9 @@ func (w *requestWriter) messages() {
 		e.Key("systemInstruction").Object().Key("parts").Array()
 		for _, t := range system {
 			e.Object().Key("text").String(t.Text).EndObject()
-			w.cache(t.Cache, "system")
+			if t.Cache != nil {
+				w.losses.Add("system.cache_control", "this provider caches by itself")
+			}
 		}
 		e.EndArray().EndObject()
 	}
@@ -39,22 +41,27 @@ func (w *requestWriter) messages() {
 	if len(turns) > 0 && turns[0].Role == translate.Assistant && !w.own {
 		e.Object().Key("role").String("user").Key("parts").Array().Object().Key("text").String("(begin)").EndObject().EndArray().EndObject()
 	}
+	for i := range w.r.Messages {
+		if w.r.Messages[i].Name != "" {
+			w.losses.Add("messages["+strconv.Itoa(i)+"].name", "messages have no names here")
+		}
+	}
 	names := w.r.ToolNames()
 	var calls []string // of the turn before, in their order
 	for i := range turns {
-		calls = w.turn(&turns[i], "messages["+strconv.Itoa(i)+"]", names, calls)
+		calls = w.turn(&turns[i], names, calls)
 	}
 	e.EndArray()
 }
 
-func (w *requestWriter) cache(mark *translate.CacheMark, path string) {
+func (w *requestWriter) cache(mark *translate.CacheMark, at translate.Place) {
 	if mark != nil {
-		w.losses.Add(path+".cache_control", "this provider caches by itself")
+		w.losses.Add(at.String()+".cache_control", "this provider caches by itself")
 	}
 }
 
 // turn writes a turn and returns the IDs of its calls.
-func (w *requestWriter) turn(m *translate.Message, path string, names map[string]string, asked []string) (calls []string) {
+func (w *requestWriter) turn(m *translate.Message, names map[string]string, asked []string) (calls []string) {
 	e := &w.e
 	start := len(e.B)
 	role := "user"
@@ -67,11 +74,8 @@ func (w *requestWriter) turn(m *translate.Message, path string, names map[string
 	if role == "user" && len(asked) > 1 {
 		parts = inOrder(parts, asked)
 	}
-	if m.Name != "" {
-		w.losses.Add(path+".name", "messages have no names here")
-	}
-	for j, p := range parts {
-		at := path + ".content[" + strconv.Itoa(j) + "]"
+	for _, p := range parts {
+		at := w.r.Place(p)
 		switch p := p.(type) {
 		case *translate.Text:
 			w.text(p, at)
@@ -91,7 +95,7 @@ func (w *requestWriter) turn(m *translate.Message, path string, names map[string
 			if p.Format == translate.Gemini {
 				e.Raw(p.Raw)
 			} else {
-				w.losses.Add(at, "a part of type "+p.Type+" is known to "+string(p.Format)+" alone")
+				w.losses.Add(at.String(), "a part of type "+p.Type+" is known to "+string(p.Format)+" alone")
 			}
 		}
 	}
@@ -122,23 +126,23 @@ func inOrder(parts []translate.Part, asked []string) []translate.Part {
 }
 
 // state returns the signature to write for s, if it is this provider's own.
-func (w *requestWriter) state(s *translate.State, path string) string {
+func (w *requestWriter) state(s *translate.State, at translate.Place) string {
 	if s == nil {
 		return ""
 	}
 	if s.Origin != w.o.origin() {
-		w.losses.Add(path, "reasoning state of "+s.Origin+" cannot be used by "+w.o.origin())
+		w.losses.Add(at.String(), "reasoning state of "+s.Origin+" cannot be used by "+w.o.origin())
 		return ""
 	}
 	return s.Data
 }
 
-func (w *requestWriter) text(t *translate.Text, path string) {
-	w.cache(t.Cache, path)
+func (w *requestWriter) text(t *translate.Text, at translate.Place) {
+	w.cache(t.Cache, at)
 	if len(t.Citations) > 0 {
-		w.losses.Add(path+".citations", "citations are not sent back")
+		w.losses.Add(at.String()+".citations", "citations are not sent back")
 	}
-	sig := w.state(t.State, path)
+	sig := w.state(t.State, at)
 	if t.Text == "" && sig == "" {
 		return
 	}
@@ -151,12 +155,12 @@ func (w *requestWriter) text(t *translate.Text, path string) {
 
 // thought writes the provider's own thoughts back. Others' are left out: to
 // the model they would be its own.
-func (w *requestWriter) thought(t *translate.Thinking, path string) {
+func (w *requestWriter) thought(t *translate.Thinking, at translate.Place) {
 	if t.State == nil && !w.own {
-		w.losses.Add(path, "thinking without a signature is not sent back")
+		w.losses.Add(at.String(), "thinking without a signature is not sent back")
 		return
 	}
-	sig := w.state(t.State, path)
+	sig := w.state(t.State, at)
 	if sig == "" && t.State != nil {
 		return
 	}
@@ -170,14 +174,14 @@ func (w *requestWriter) thought(t *translate.Thinking, path string) {
 // call writes a function call. From Gemini 3 on, the first call of a step must
 // carry a signature; where history has none, because another model made the
 // call, the documented value says so (pitfall 15).
-func (w *requestWriter) call(u *translate.ToolUse, path string, first bool) {
+func (w *requestWriter) call(u *translate.ToolUse, at translate.Place, first bool) {
 	e := &w.e
-	w.cache(u.Cache, path)
+	w.cache(u.Cache, at)
 	if u.Custom {
-		w.losses.Add(path, "a custom tool's call is sent as a function's")
+		w.losses.Add(at.String(), "a custom tool's call is sent as a function's")
 	}
 	args, _ := u.InputObject()
-	sig := w.state(u.State, path)
+	sig := w.state(u.State, at)
 	if sig == "" && first && w.gen == levels && !w.own {
 		sig = skipValidation
 	}
@@ -192,15 +196,15 @@ func (w *requestWriter) call(u *translate.ToolUse, path string, first bool) {
 	e.EndObject()
 }
 
-func (w *requestWriter) result(r *translate.ToolResult, path string, names map[string]string) {
+func (w *requestWriter) result(r *translate.ToolResult, at translate.Place, names map[string]string) {
 	e := &w.e
-	w.cache(r.Cache, path)
+	w.cache(r.Cache, at)
 	name := r.Name
 	if name == "" {
 		name = names[r.ToolUseID]
 	}
 	if name == "" {
-		w.fail(path, "the result answers no call in the conversation: this provider needs the name of the tool")
+		w.fail(at.String(), "the result answers no call in the conversation: this provider needs the name of the tool")
 		return
 	}
 	var text []byte
@@ -216,7 +220,7 @@ func (w *requestWriter) result(r *translate.ToolResult, path string, names map[s
 		case *translate.Media:
 			media = append(media, p)
 		case *translate.Opaque:
-			w.losses.Add(path, "a part of type "+p.Type+" is known to "+string(p.Format)+" alone")
+			w.losses.Add(at.String(), "a part of type "+p.Type+" is known to "+string(p.Format)+" alone")
 		}
 	}
 	e.Object().Key("functionResponse").Object()
@@ -236,31 +240,31 @@ func (w *requestWriter) result(r *translate.ToolResult, path string, names map[s
 	if inside {
 		e.Key("parts").Array()
 		for _, m := range media {
-			w.media(m, path)
+			w.media(m, at)
 		}
 		e.EndArray()
 	}
 	e.EndObject().EndObject()
 	if !inside {
 		for _, m := range media {
-			w.media(m, path)
+			w.media(m, at)
 		}
 	}
 }
 
-func (w *requestWriter) media(m *translate.Media, path string) {
+func (w *requestWriter) media(m *translate.Media, at translate.Place) {
 	e := &w.e
 	if m.Detail != "" && m.Detail != "auto" {
-		w.losses.Add(path+".detail", "not known to this provider")
+		w.losses.Add(at.String()+".detail", "not known to this provider")
 	}
 	if m.Cite || m.Context != "" {
-		w.losses.Add(path, "a document's context and citations are not known to this provider")
+		w.losses.Add(at.String(), "a document's context and citations are not known to this provider")
 	}
 	mime := m.MIMEType
 	switch {
 	case m.Data != "":
 		if mime == "" {
-			w.fail(path, "the media's type is not given")
+			w.fail(at.String(), "the media's type is not given")
 			return
 		}
 		e.Object().Key("inlineData").Object().Key("mimeType").String(mime).Key("data").String(m.Data).EndObject().EndObject()
@@ -269,11 +273,11 @@ func (w *requestWriter) media(m *translate.Media, path string) {
 	case m.FileID != "" && m.Format == translate.Gemini:
 		w.fileData(m.FileID, mime)
 	case m.FileID != "":
-		w.fail(path, "the file is kept by another provider")
+		w.fail(at.String(), "the file is kept by another provider")
 	case w.o.AcceptsURL(m) || w.own:
 		w.fileData(m.URL, mime)
 	default:
-		w.fail(path, "this provider fetches no URLs; send the "+string(m.Kind)+" itself, in base64")
+		w.fail(at.String(), "this provider fetches no URLs; send the "+string(m.Kind)+" itself, in base64")
 	}
 }
 

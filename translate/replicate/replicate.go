@@ -157,15 +157,15 @@ func prompt(r *translate.Request, turns []translate.Message, losses *translate.L
 			case *translate.Refusal:
 				text = p.Text
 			case *translate.Thinking:
-				losses.Add(path(r, p), "thinking has no place in a prompt")
+				losses.Add(r.Place(p).String(), "thinking has no place in a prompt")
 				continue
 			case *translate.Opaque:
-				losses.Add(path(r, p), p.Type+" is not known outside the "+string(p.Format)+" format")
+				losses.Add(r.Place(p).String(), p.Type+" is not known outside the "+string(p.Format)+" format")
 				continue
 			case *translate.Media:
-				return "", refusal(path(r, p), "a prompt holds text, no "+string(p.Kind))
+				return "", refusal(r.Place(p).String(), "a prompt holds text, no "+string(p.Kind))
 			default:
-				return "", refusal(path(r, p), "models on Replicate call no tools")
+				return "", refusal(r.Place(p).String(), "models on Replicate call no tools")
 			}
 			if !first {
 				b.WriteString("\n")
@@ -178,19 +178,6 @@ func prompt(r *translate.Request, turns []translate.Message, losses *translate.L
 		b.WriteString("\n\nAssistant:")
 	}
 	return b.String(), nil
-}
-
-// path tells where a part stands in the request, whose messages have other
-// numbers than the turns.
-func path(r *translate.Request, p translate.Part) string {
-	for i := range r.Messages {
-		for j, q := range r.Messages[i].Parts {
-			if q == p {
-				return "messages[" + strconv.Itoa(i) + "].content[" + strconv.Itoa(j) + "]"
-			}
-		}
-	}
-	return "messages"
 }
 
 // leftOut reports the members that predictions have nothing for.
