@@ -60,41 +60,44 @@ type Place struct {
 // Place returns where p stands in r.
 func (r *Request) Place(p Part) Place { return Place{r, p} }
 
-// String returns the part's path in the words of the client's format,
-// "messages[2].content[0]" or "contents[2].parts[0]", and "messages" for a part
-// that is not the client's. Clients of Responses are told messages, too, whose
-// items the model does not count.
+// String returns the part's Path, and "messages" for a part that is not the
+// client's.
 func (pl Place) String() string {
-	list, parts, apart := "messages", "content", false
-	switch pl.r.Format {
-	case Anthropic:
-		apart = true // the system text, which is the first message here
-	case Gemini:
-		list, parts, apart = "contents", "parts", true
-	}
-	system := 0
 	for i, m := range pl.r.Messages {
-		if apart && m.Role == System && system == i {
-			system++
-		}
 		for j, q := range m.Parts {
-			at := func() string {
-				if i < system {
-					return "system[" + strconv.Itoa(j) + "]"
-				}
-				return list + "[" + strconv.Itoa(i-system) + "]." + parts + "[" + strconv.Itoa(j) + "]"
-			}
 			if q == pl.p {
-				return at()
+				return pl.r.Path(i, j)
 			}
 			if res, ok := q.(*ToolResult); ok {
 				if k := slices.Index(res.Parts, pl.p); k >= 0 {
-					return at() + ".content[" + strconv.Itoa(k) + "]"
+					return pl.r.Path(i, j) + ".content[" + strconv.Itoa(k) + "]"
 				}
 			}
 		}
 	}
-	return list
+	return "messages"
+}
+
+// Path returns where the part r.Messages[i].Parts[j] stands in the words and
+// the numbers of the client's format: "messages[2].content[0]", or
+// "contents[2].parts[0]". Anthropic's and Gemini's have the system text apart.
+// Clients of Responses are told messages, too, whose items are not counted here.
+func (r *Request) Path(i, j int) string {
+	list, parts := "messages[", "].content["
+	system := 0
+	switch r.Format {
+	case Gemini:
+		list, parts = "contents[", "].parts["
+		fallthrough
+	case Anthropic:
+		for system < len(r.Messages) && r.Messages[system].Role == System {
+			system++
+		}
+	}
+	if i < system {
+		return "system[" + strconv.Itoa(j) + "]"
+	}
+	return list + strconv.Itoa(i-system) + parts + strconv.Itoa(j) + "]"
 }
 
 func systemText(m Message, i int, losses *Losses) []*Text {

@@ -37,10 +37,6 @@ func (w *writer) messages() {
 	w.EndArray()
 }
 
-func partPath(i, j int) string {
-	return "messages[" + strconv.Itoa(i) + "].content[" + strconv.Itoa(j) + "]"
-}
-
 // open starts a message; its content is a string where one text is all of it.
 func (w *writer) open(role string) { w.Object().Key("role").String(role) }
 
@@ -62,7 +58,7 @@ func (w *writer) system(i int) {
 	for j, p := range parts {
 		t, ok := p.(*translate.Text)
 		if !ok {
-			w.losses.Add(partPath(i, j), "a system message holds text only")
+			w.losses.Add(w.r.Path(i, j), "a system message holds text only")
 			continue
 		}
 		w.cache(t.Cache, "messages", i)
@@ -119,11 +115,11 @@ func (w *writer) userPart(p translate.Part, i, j int) {
 		w.text(p.Text)
 	case *translate.Media:
 		w.cache(p.Cache, "messages", i)
-		w.media(p, partPath(i, j))
+		w.media(p, w.r.Path(i, j))
 	case *translate.Opaque:
-		w.opaque(p, partPath(i, j))
+		w.opaque(p, w.r.Path(i, j))
 	default:
-		w.losses.Add(partPath(i, j), "does not belong into a user message")
+		w.losses.Add(w.r.Path(i, j), "does not belong into a user message")
 	}
 }
 
@@ -174,7 +170,7 @@ func (w *writer) documentData(m *translate.Media) {
 }
 
 func (w *writer) toolResult(res *translate.ToolResult, i, j int) {
-	path := partPath(i, j)
+	path := w.r.Path(i, j)
 	w.cache(res.Cache, "messages", i)
 	if res.IsError {
 		w.losses.Add(path, "Cohere's tool results do not tell that a tool failed")
@@ -299,15 +295,15 @@ func (w *writer) sort(a *answer, p translate.Part, i, j int) {
 		w.foreign(p.State, i, j)
 		a.calls = append(a.calls, p)
 	case *translate.Media:
-		w.fail(partPath(i, j), "Cohere's assistant messages hold text, no "+string(p.Kind))
+		w.fail(w.r.Path(i, j), "Cohere's assistant messages hold text, no "+string(p.Kind))
 	case *translate.Opaque:
 		if p.Format == translate.Cohere {
 			a.content = append(a.content, p)
 			return
 		}
-		w.opaque(p, partPath(i, j))
+		w.opaque(p, w.r.Path(i, j))
 	default:
-		w.losses.Add(partPath(i, j), "does not belong into an assistant message")
+		w.losses.Add(w.r.Path(i, j), "does not belong into an assistant message")
 	}
 }
 
@@ -316,7 +312,7 @@ func (w *writer) foreign(s *translate.State, i, j int) bool {
 	if s == nil || s.Origin == w.origin {
 		return false
 	}
-	w.losses.Add(partPath(i, j), "reasoning state of "+s.Origin+" cannot be used by "+w.origin)
+	w.losses.Add(w.r.Path(i, j), "reasoning state of "+s.Origin+" cannot be used by "+w.origin)
 	return true
 }
 
@@ -330,7 +326,7 @@ func (w *writer) citations(a *answer, t *translate.Text, i, j int) {
 		}
 	}
 	if lost {
-		w.losses.Add(partPath(i, j)+".citations", "citations of another provider mean nothing to Cohere")
+		w.losses.Add(w.r.Path(i, j)+".citations", "citations of another provider mean nothing to Cohere")
 	}
 }
 

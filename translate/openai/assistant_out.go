@@ -37,14 +37,14 @@ func (w *requestWriter) assistant(i int, m *translate.Message) {
 			refusal = append(refusal, p.Text)
 		case *translate.Opaque:
 			if p.Format != translate.OpenAI {
-				w.lose(path(i, j), "a "+p.Type+" is not known outside the "+string(p.Format)+" format")
+				w.lose(w.path(i, j), "a "+p.Type+" is not known outside the "+string(p.Format)+" format")
 			} else if p.Type == "audio" {
 				audio = p.Raw
 			} else {
 				texts = append(texts, p)
 			}
 		default:
-			w.lose(path(i, j), "an assistant message holds text and tool calls only")
+			w.lose(w.path(i, j), "an assistant message holds text and tool calls only")
 		}
 	}
 	e := &w.e
@@ -88,7 +88,7 @@ func (w *requestWriter) ownState(s *translate.State, i, j int) string {
 		return ""
 	}
 	if s.Origin != w.o.origin() {
-		w.lose(path(i, j), "reasoning state of "+s.Origin+" cannot be used by "+w.o.origin())
+		w.lose(w.path(i, j), "reasoning state of "+s.Origin+" cannot be used by "+w.o.origin())
 		return ""
 	}
 	return s.Data
@@ -100,7 +100,7 @@ func (w *requestWriter) thinking(t *translate.Thinking, i, j int) *translate.Thi
 	if data != "" && (jsonx.KindOf([]byte(data)) != jsonx.Object || !jsonx.Valid([]byte(data))) {
 		// OpenAI's encrypted reasoning, which only Responses takes. A client
 		// may have written anything here, and it must not become JSON.
-		w.lose(path(i, j), "Chat Completions has no place for this reasoning state")
+		w.lose(w.path(i, j), "Chat Completions has no place for this reasoning state")
 		data = ""
 	}
 	switch {
@@ -110,7 +110,7 @@ func (w *requestWriter) thinking(t *translate.Thinking, i, j int) *translate.Thi
 		return nil
 	case w.d.ReasoningField == "":
 		if t.State == nil {
-			w.lose(path(i, j), "the provider takes no reasoning back")
+			w.lose(w.path(i, j), "the provider takes no reasoning back")
 		}
 		return nil
 	}

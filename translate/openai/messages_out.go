@@ -13,6 +13,7 @@ func (w *requestWriter) messages() {
 	if w.d.MergeSystem {
 		var system []*translate.Text
 		system, messages = w.r.Turns(false, &w.losses)
+		w.turns = messages
 		if len(system) > 0 {
 			texts := make([]string, len(system))
 			for i, t := range system {
@@ -36,8 +37,12 @@ func (w *requestWriter) role(r translate.Role) string {
 	return string(r)
 }
 
-func path(i, j int) string {
-	return "messages[" + strconv.Itoa(i) + "].content[" + strconv.Itoa(j) + "]"
+// path names a part of the messages that are written.
+func (w *requestWriter) path(i, j int) string {
+	if w.d.MergeSystem { // they are turns
+		return w.r.Place(w.turns[i].Parts[j]).String()
+	}
+	return w.r.Path(i, j)
 }
 
 func (w *requestWriter) message(i int, m *translate.Message) {
@@ -135,15 +140,15 @@ func (w *requestWriter) toolResult(i, j int, res *translate.ToolResult) {
 				texts = append(texts, &translate.Text{Text: p.Text})
 				continue
 			}
-			w.lose(path(i, j)+".content["+strconv.Itoa(k)+"]", "a tool message holds text only; the "+string(p.Kind)+" is sent in a user message after it")
+			w.lose(w.path(i, j)+".content["+strconv.Itoa(k)+"]", "a tool message holds text only; the "+string(p.Kind)+" is sent in a user message after it")
 			w.moved = append(w.moved, p)
 			texts = append(texts, &translate.Text{Text: "[" + string(p.Kind) + " below]"})
 		default:
-			w.lose(path(i, j)+".content["+strconv.Itoa(k)+"]", "a tool message holds text only")
+			w.lose(w.path(i, j)+".content["+strconv.Itoa(k)+"]", "a tool message holds text only")
 		}
 	}
 	if res.IsError {
-		w.lose(path(i, j)+".is_error", "tool messages have no error flag")
+		w.lose(w.path(i, j)+".is_error", "tool messages have no error flag")
 	}
 	e.Key("content")
 	if s, ok := w.asString(texts); ok {
@@ -155,7 +160,7 @@ func (w *requestWriter) toolResult(i, j int, res *translate.ToolResult) {
 		}
 		e.EndArray()
 	}
-	w.mark(res.Cache, path(i, j))
+	w.mark(res.Cache, w.path(i, j))
 	e.EndObject()
 }
 
@@ -188,13 +193,13 @@ func (w *requestWriter) part(i, j int, p translate.Part) {
 	switch p := p.(type) {
 	case *translate.Text:
 		e.Object().Key("type").String("text").Key("text").String(p.Text)
-		w.mark(p.Cache, path(i, j))
+		w.mark(p.Cache, w.path(i, j))
 		e.EndObject()
 	case *translate.Media:
-		w.media(path(i, j), p)
+		w.media(w.path(i, j), p)
 	case *translate.Opaque:
 		if p.Format != translate.OpenAI {
-			w.lose(path(i, j), "a "+p.Type+" is not known outside the "+string(p.Format)+" format")
+			w.lose(w.path(i, j), "a "+p.Type+" is not known outside the "+string(p.Format)+" format")
 			return
 		}
 		e.Raw(p.Raw)
@@ -202,7 +207,7 @@ func (w *requestWriter) part(i, j int, p translate.Part) {
 	case *translate.Refusal:
 		e.Object().Key("type").String("text").Key("text").String(p.Text).EndObject()
 	default:
-		w.lose(path(i, j), "only an assistant's message can hold this")
+		w.lose(w.path(i, j), "only an assistant's message can hold this")
 	}
 }
 

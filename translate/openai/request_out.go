@@ -66,8 +66,9 @@ type requestWriter struct {
 	losses  translate.Losses
 	err     *translate.Error
 	lastMsg int
-	names   map[string]string  // of tools, by their calls' IDs
-	moved   []*translate.Media // of tool results, for the next user message
+	turns   []translate.Message // with MergeSystem
+	names   map[string]string   // of tools, by their calls' IDs
+	moved   []*translate.Media  // of tool results, for the next user message
 }
 
 func (w *requestWriter) lose(path, reason string) { w.losses.Add(path, reason) }

@@ -128,11 +128,11 @@ func TestRefusals(t *testing.T) {
 		return &translate.Request{Format: translate.Gemini, Messages: []translate.Message{{Role: translate.User, Parts: []translate.Part{p}}}}
 	}
 	for param, r := range map[string]*translate.Request{
-		"n":                      {Choices: 2},
-		"modalities":             {Output: translate.Output{Modalities: []string{"audio"}}},
-		"tools[0]":               {Tools: []translate.Tool{{Kind: translate.HostedTool, Name: "googleSearch", Format: translate.Gemini}}},
-		"tools[0].name":          {Tools: []translate.Tool{{Kind: translate.FunctionTool, Name: "a.b"}}},
-		"messages[0].content[0]": user(&translate.Media{Kind: translate.Audio, Data: "aGk="}),
+		"n":                    {Choices: 2},
+		"modalities":           {Output: translate.Output{Modalities: []string{"audio"}}},
+		"tools[0]":             {Tools: []translate.Tool{{Kind: translate.HostedTool, Name: "googleSearch", Format: translate.Gemini}}},
+		"tools[0].name":        {Tools: []translate.Tool{{Kind: translate.FunctionTool, Name: "a.b"}}},
+		"contents[0].parts[0]": user(&translate.Media{Kind: translate.Audio, Data: "aGk="}),
 	} {
 		_, _, err := Outbound{}.AppendRequest(nil, r)
 		if e := translate.AsError(err); err == nil || e.Kind != translate.InvalidRequest || e.Param != param {

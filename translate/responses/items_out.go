@@ -64,10 +64,6 @@ func (w *requestWriter) mark(m *translate.CacheMark, path string) {
 	w.e.EndObject()
 }
 
-func (w *requestWriter) path(i, j int) string {
-	return "messages[" + strconv.Itoa(i) + "].content[" + strconv.Itoa(j) + "]"
-}
-
 // message writes a message as items: its content gathers in message items,
 // everything else is an item of its own, in the order in which it stands.
 func (w *requestWriter) message(i int, m *translate.Message) {
@@ -115,15 +111,15 @@ func (w *requestWriter) message(i int, m *translate.Message) {
 			}
 		case *translate.Media:
 			if m.Role == translate.Assistant && !w.own {
-				w.lose(w.path(i, j), "an assistant message holds text only")
+				w.lose(w.r.Path(i, j), "an assistant message holds text only")
 				continue
 			}
 			begin()
-			w.media(w.path(i, j), p)
+			w.media(w.r.Path(i, j), p)
 		case *translate.Opaque:
 			switch {
 			case p.Format != translate.Responses:
-				w.lose(w.path(i, j), p.Type+" is not known outside the "+string(p.Format)+" format")
+				w.lose(w.r.Path(i, j), p.Type+" is not known outside the "+string(p.Format)+" format")
 			case p.Type == phase:
 				end()
 				phaseRaw = p.Raw
@@ -163,16 +159,16 @@ func (w *requestWriter) textPart(i, j int, role translate.Role, t *translate.Tex
 			if c := &t.Citations[k]; c.Format == translate.Responses && len(c.Raw) > 0 {
 				e.Raw(c.Raw)
 			} else {
-				w.lose(w.path(i, j)+".citations["+strconv.Itoa(k)+"]", "citations of earlier answers are not sent back")
+				w.lose(w.r.Path(i, j)+".citations["+strconv.Itoa(k)+"]", "citations of earlier answers are not sent back")
 			}
 		}
 		e.EndArray()
 	}
 	if t.State != nil {
-		w.foreign(w.path(i, j), t.State)
+		w.foreign(w.r.Path(i, j), t.State)
 	}
 	if t.Cache != nil {
-		w.mark(t.Cache, w.path(i, j))
+		w.mark(t.Cache, w.r.Path(i, j))
 	}
 	e.EndObject()
 }
@@ -266,12 +262,12 @@ func fileName(m *translate.Media) string {
 func (w *requestWriter) thinking(i, j int, t *translate.Thinking) {
 	e := &w.e
 	if t.State != nil && t.State.Origin != w.o.origin() {
-		w.foreign(w.path(i, j), t.State)
+		w.foreign(w.r.Path(i, j), t.State)
 		return
 	}
 	plain := t.State == nil && w.o.Dialect.ReasoningText && t.Text != ""
 	if t.State == nil && !plain && !w.own {
-		w.lose(w.path(i, j), "reasoning without state cannot be sent back")
+		w.lose(w.r.Path(i, j), "reasoning without state cannot be sent back")
 		return
 	}
 	e.Object().Key("type").String("reasoning")
@@ -295,9 +291,9 @@ func (w *requestWriter) thinking(i, j int, t *translate.Thinking) {
 func (w *requestWriter) toolUse(i, j int, u *translate.ToolUse) {
 	e := &w.e
 	if u.State != nil {
-		w.foreign(w.path(i, j), u.State)
+		w.foreign(w.r.Path(i, j), u.State)
 	}
-	w.cacheLoss(u.Cache, w.path(i, j))
+	w.cacheLoss(u.Cache, w.r.Path(i, j))
 	e.Object()
 	if u.Custom {
 		if w.custom == nil {
@@ -321,7 +317,7 @@ func callID(id string) string {
 }
 
 func (w *requestWriter) toolResult(i, j int, res *translate.ToolResult) {
-	e, path := &w.e, w.path(i, j)
+	e, path := &w.e, w.r.Path(i, j)
 	typ := "function_call_output"
 	if res.Custom || w.custom[res.ToolUseID] {
 		typ = "custom_tool_call_output"
