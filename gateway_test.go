@@ -14,6 +14,7 @@ import (
 	"github.com/go-llmproxy/llmproxy/gateway"
 	"github.com/go-llmproxy/llmproxy/internal/eventstream"
 	"github.com/go-llmproxy/llmproxy/provider"
+	"github.com/go-llmproxy/llmproxy/provider/providertest"
 	"github.com/go-llmproxy/llmproxy/rotate"
 )
 
@@ -284,6 +285,9 @@ func TestGatewayClientEndpoints(t *testing.T) {
 		strings.Contains(body, "a1") || !strings.Contains(body, `"big":12345678901234567890`) || !strings.Contains(body, `"Anthropic-Version"`) {
 		t.Errorf("%d %s: %s %s", a.StatusCode, a.body, path, body)
 	}
+	if a = do(t, s, "POST", "/g/other", `[{"provider":"openai","endpoint":"x","query":{}}]`); a.StatusCode != 200 || path != "/acct/other" {
+		t.Errorf("/g/other: %d %s %s", a.StatusCode, path, a.body)
+	}
 	if a = do(t, s, "POST", "/", `[{"provider":"nobody","endpoint":"x","query":{}}]`); a.StatusCode != 400 || !strings.Contains(a.body, "nobody") {
 		t.Errorf("unknown provider: %d %s", a.StatusCode, a.body)
 	}
@@ -306,25 +310,52 @@ func TestGatewayClientEndpoints(t *testing.T) {
 	}
 }
 
-// The gateway's REST surface: three formats, the gateway chosen by a header,
-// and Cloudflare's token as the key.
+// The gateway's REST surface: three formats as they come and a fourth
+// translated, whole, streamed and refused, the gateway chosen by a header, and
+// Cloudflare's token as the key.
 func TestGatewayREST(t *testing.T) {
-	var path, auth, id, body string
-	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
-		b, _ := io.ReadAll(r.Body)
-		path, auth, id, body = r.URL.Path, r.Header.Get("Authorization"), r.Header.Get("Cf-Aig-Gateway-Id"), string(b)
-		w.WriteHeader(400)
-	})
-	p := gateway.REST("acct", "gw")
-	if p.BaseURL != "https://api.cloudflare.com/client/v4/accounts/acct/ai/v1" {
-		t.Error(p.BaseURL)
-	}
-	p.BaseURL = up.URL + "/ai/v1"
-	s := proxy(t, llmproxy.WithProvider(p), llmproxy.WithKeys("ai-gateway", rotate.Secrets("cf-token")...))
-	for route, want := range map[string]string{"/v1/chat/completions": "/ai/v1/chat/completions", "/v1/responses": "/ai/v1/responses", "/v1/messages": "/ai/v1/messages"} {
-		do(t, s, "POST", route, `{"model":"ai-gateway/openai/gpt-5.6","x":1}`)
-		if path != want || auth != "Bearer cf-token" || id != "gw" || body != `{"model":"openai/gpt-5.6","x":1}` {
-			t.Errorf("%s: %s %s %s %s", route, path, auth, id, body)
+	up := providertest.NewServer(t)
+	s := proxy(t, llmproxy.WithProvider(gateway.REST("acct", "gw")), llmproxy.WithKeys("ai-gateway", rotate.Secrets("cf-token")...), llmproxy.WithTransport(up.Everywhere()))
+	const turns = `"messages":[{"role":"user","content":"hi"}],"max_tokens":9`
+	for _, tt := range []struct{ route, body, at, end string }{
+		{"/v1/chat/completions", turns, "chat/completions", "data: [DONE]"},
+		{"/v1/responses", `"input":"hi"`, "responses", "response.completed"},
+		{"/v1/messages", turns, "messages", "message_stop"},
+		{"/v1beta/models/ai-gateway/openai/gpt-5.6:generateContent", `"contents":[{"role":"user","parts":[{"text":"hi"}]}]`, "chat/completions", `"finishReason":"STOP"`},
+	} {
+		up.Then(providertest.Text("Hello"), providertest.Text("Hello"), providertest.Fail(400, "no credits"))
+		before := up.Count()
+		for i, stream := range []string{"false", "true", "false"} {
+			route, body := tt.route, `{"model":"ai-gateway/openai/gpt-5.6",`+tt.body+`,"stream":`+stream+`}`
+			if strings.Contains(route, "generateContent") {
+				body = "{" + tt.body + "}"
+				if stream == "true" {
+					route = strings.Replace(route, "generate", "streamGenerate", 1) + "?alt=sse"
+				}
+			}
+			a := do(t, s, "POST", route, body)
+			switch i {
+			case 0:
+				if a.StatusCode != 200 || !strings.Contains(a.body, `"Hello"`) {
+					t.Errorf("%s: %d %s", route, a.StatusCode, a.body)
+				}
+			case 1:
+				if !strings.Contains(a.body, tt.end) {
+					t.Errorf("%s: %s", route, a.body)
+				}
+			case 2:
+				if a.StatusCode != 400 || !strings.Contains(a.body, "no credits") {
+					t.Errorf("%s: %d %s", route, a.StatusCode, a.body)
+				}
+			}
+		}
+		for _, q := range up.Requests()[before:] {
+			if q.Host+q.Path != "api.cloudflare.com/client/v4/accounts/acct/ai/v1/"+tt.at || q.Header.Get("Authorization") != "Bearer cf-token" || q.Header.Get("Cf-Aig-Gateway-Id") != "gw" || q.Model != "openai/gpt-5.6" {
+				t.Errorf("%s%s %v %s", q.Host, q.Path, q.Header, q.Body)
+			}
+			if err := q.Invalid(); err != nil {
+				t.Errorf("%v: %s", err, q.Body)
+			}
 		}
 	}
 }

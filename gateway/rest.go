@@ -22,7 +22,7 @@ func REST(account, name string) *provider.HTTP {
 		Endpoints: []provider.Endpoint{
 			{Format: translate.OpenAI, Path: "/chat/completions"},
 			{Format: translate.Responses, Path: "/responses"},
-			{Format: translate.Anthropic, Path: "/messages"},
+			{Format: translate.Anthropic, Path: "/messages", Header: http.Header{"Anthropic-Version": {"2023-06-01"}}},
 		},
 	}
 	if name != "" {
