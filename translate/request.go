@@ -1,6 +1,9 @@
 package translate
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strconv"
+)
 
 // Request is a chat request in no format's terms. Its zero value asks for
 // nothing in particular: every field's zero value means "not given". Requests
@@ -70,6 +73,11 @@ func (r *Request) ExtraLosses(f Format, l *Losses) {
 	for _, m := range r.Extra {
 		l.Add(m.Name, "not known outside the "+string(r.Format)+" format")
 	}
+	for i := range r.Tools {
+		for _, m := range r.Tools[i].Extra {
+			l.Add("tools["+strconv.Itoa(i)+"]."+m.Name, "not known outside the "+string(r.Format)+" format")
+		}
+	}
 }
 
 // Role says who speaks.
@@ -113,6 +121,7 @@ type Tool struct {
 	Cache       *CacheMark
 	Format      Format          // of a hosted or custom tool's Raw
 	Raw         json.RawMessage // the whole definition of a hosted tool; a custom tool's "format"
+	Extra       []Member        // members that the request's own format alone knows
 }
 
 // ToolMode says whether the model may, must or must not use a tool.

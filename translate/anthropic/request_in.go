@@ -183,7 +183,8 @@ func (p *requestReader) tool() {
 		case "cache_control":
 			t.Cache = p.cacheMark()
 		default: // eager_input_streaming, defer_loading, input_examples, allowed_callers
-			p.lose(string(k), "tools have no such member outside the anthropic format")
+			name := string(k)
+			t.Extra = append(t.Extra, translate.Member{Name: name, Value: d.Raw()})
 		}
 	}
 	if t.Name == "" {

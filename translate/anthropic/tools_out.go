@@ -65,6 +65,11 @@ func (w *requestWriter) tool(t *translate.Tool, at string) {
 	if t.Strict != nil && (strict || w.r.Format == translate.Anthropic) {
 		e.Key("strict").Bool(strict)
 	}
+	if w.r.Format == translate.Anthropic {
+		for _, m := range t.Extra {
+			e.KeyString(m.Name).Raw(m.Value)
+		}
+	}
 	w.mark(t.Cache, at)
 	e.EndObject()
 }
