@@ -37,6 +37,8 @@ var upstreams = []struct {
 	{"google-ai-studio/gemini-3-pro", provider.GoogleAIStudio},
 	{"cohere/command-a", provider.Cohere},
 	{"aws-bedrock/amazon.nova-lite-v1:0", func() *provider.HTTP { return provider.Bedrock(provider.BedrockConfig{Region: "us-east-1"}) }},
+	{"aws-bedrock/us.anthropic.claude-sonnet-4-5-v1:0", func() *provider.HTTP { return provider.Bedrock(provider.BedrockConfig{Region: "us-east-1"}) }}, // InvokeModel for Messages
+	{"google-vertex-ai/claude-sonnet-4-5@20250929", func() *provider.HTTP { return provider.VertexAI(provider.VertexConfig{Project: "p"}) }},            // rawPredict
 }
 
 // serve starts a proxy under a prefix, with one provider that follows a script.
