@@ -27,7 +27,7 @@ func (b *blockReader) lose(member, reason string) {
 
 func (b *blockReader) fail(member, msg string) {
 	if b.d.Err() == nil {
-		b.d.Fail(&fault{b.path.member(member), msg})
+		b.d.Fail(&translate.MemberError{Path: b.path.member(member), Msg: msg})
 	}
 }
 

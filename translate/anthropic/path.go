@@ -1,11 +1,7 @@
 package anthropic
 
 import (
-	"errors"
 	"strconv"
-
-	"github.com/go-llmproxy/llmproxy/internal/jsonx"
-	"github.com/go-llmproxy/llmproxy/translate"
 )
 
 // path tells where in a document a reader is. It becomes text only where
@@ -41,40 +37,4 @@ func (p path) String() string {
 		}
 	}
 	return string(b)
-}
-
-// fault is JSON of the right kind that makes no sense.
-type fault struct{ path, msg string }
-
-func (f *fault) Error() string { return f.msg }
-
-// requestError says what is wrong with a client's request, and where.
-func requestError(body []byte, err error) *translate.Error {
-	var (
-		where  string
-		syntax *jsonx.SyntaxError
-		typ    *jsonx.TypeError
-		f      *fault
-	)
-	switch {
-	case errors.As(err, &syntax):
-		where = jsonx.Path(body, syntax.Offset)
-	case errors.As(err, &typ):
-		where = jsonx.Path(body, typ.Offset)
-	case errors.As(err, &f):
-		where = f.path
-	}
-	e := &translate.Error{Kind: translate.InvalidRequest, Message: err.Error(), Param: where, Err: err}
-	if where != "" {
-		e.Message = where + ": " + e.Message
-	}
-	return e
-}
-
-func optional[T any](d *jsonx.Decoder, read func() T) *T {
-	if d.Null() {
-		return nil
-	}
-	v := read()
-	return &v
 }

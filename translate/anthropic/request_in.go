@@ -21,12 +21,12 @@ func (in Inbound) ParseRequest(body []byte) (*translate.Request, error) {
 	switch {
 	case d.Err() != nil:
 	case !p.sawMessages:
-		d.Fail(&fault{"messages", "this member is required"})
+		d.Fail(&translate.MemberError{Path: "messages", Msg: "this member is required"})
 	case r.MaxTokens == nil && !in.counting:
-		d.Fail(&fault{"max_tokens", "this member is required"})
+		d.Fail(&translate.MemberError{Path: "max_tokens", Msg: "this member is required"})
 	}
 	if err := d.End(); err != nil {
-		return nil, requestError(body, err)
+		return nil, translate.RequestError(body, err)
 	}
 	p.finish()
 	return r, nil
@@ -77,13 +77,13 @@ func (p *requestReader) member(key string) {
 	case "stream":
 		r.Stream = d.Bool()
 	case "max_tokens":
-		r.MaxTokens = optional(d, d.Int)
+		r.MaxTokens = jsonx.Optional(d, d.Int)
 	case "temperature":
-		r.Temperature = optional(d, d.Float)
+		r.Temperature = jsonx.Optional(d, d.Float)
 	case "top_p":
-		r.TopP = optional(d, d.Float)
+		r.TopP = jsonx.Optional(d, d.Float)
 	case "top_k":
-		r.TopK = optional(d, d.Int)
+		r.TopK = jsonx.Optional(d, d.Int)
 	case "stop_sequences":
 		for range d.Elements() {
 			r.Stop = append(r.Stop, d.String())
@@ -179,7 +179,7 @@ func (p *requestReader) tool() {
 				t.Schema = d.Raw()
 			}
 		case "strict":
-			t.Strict = optional(d, d.Bool)
+			t.Strict = jsonx.Optional(d, d.Bool)
 		case "cache_control":
 			t.Cache = p.cacheMark()
 		default: // eager_input_streaming, defer_loading, input_examples, allowed_callers
@@ -203,7 +203,7 @@ func (p *requestReader) toolChoice() {
 		case "name":
 			name = d.String()
 		case "disable_parallel_tool_use":
-			if v := optional(d, d.Bool); v != nil {
+			if v := jsonx.Optional(d, d.Bool); v != nil {
 				parallel := !*v
 				p.r.ParallelTools = &parallel
 			}

@@ -34,7 +34,7 @@ func (p *requestReader) message(path string) {
 	case "system":
 		m.Role = translate.System
 	default:
-		p.d.Fail(&fault{path + ".role", `must be "user" or "model"`})
+		p.d.Fail(&translate.MemberError{Path: path + ".role", Msg: `must be "user" or "model"`})
 	}
 	if m.Role != translate.Assistant {
 		p.r.Messages = append(p.r.Messages, m)
@@ -111,13 +111,13 @@ func (p *requestReader) part(parts []translate.Part, path string) []translate.Pa
 	}
 	in := jsonx.NewDecoder(raw)
 	if in.Kind() != jsonx.Object {
-		d.Fail(&fault{path, "a part must be an object"})
+		d.Fail(&translate.MemberError{Path: path, Msg: "a part must be an object"})
 		return parts
 	}
 	var w wirePart
 	w.read(in)
 	if err := in.End(); err != nil {
-		d.Fail(&fault{path, err.Error()})
+		d.Fail(&translate.MemberError{Path: path, Msg: err.Error()})
 		return parts
 	}
 	for _, name := range w.modifiers {
@@ -141,7 +141,7 @@ func (p *requestReader) part(parts []translate.Part, path string) []translate.Pa
 	case w.hasText || state != nil:
 		return append(parts, &translate.Text{Text: w.text, State: state})
 	}
-	d.Fail(&fault{path, "an empty part"})
+	d.Fail(&translate.MemberError{Path: path, Msg: "an empty part"})
 	return parts
 }
 

@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 
@@ -28,10 +27,10 @@ func parseRequest(body []byte) (*translate.Request, error) {
 		p.member(k)
 	}
 	if !found {
-		d.Fail(&fault{"contents", "this member is required"})
+		d.Fail(&translate.MemberError{Path: "contents", Msg: "this member is required"})
 	}
 	if err := d.End(); err != nil {
-		return nil, requestError(body, err)
+		return nil, translate.RequestError(body, err)
 	}
 	if len(p.system) > 0 {
 		p.r.Messages = append([]translate.Message{{Role: translate.System, Parts: p.system}}, p.r.Messages...)
@@ -49,34 +48,6 @@ type requestReader struct {
 	carried map[*translate.ToolUse][]*translate.Thinking
 	path    string // of what is being read
 	made    int    // IDs made up so far
-}
-
-// fault is JSON of the right kind that makes no sense.
-type fault struct{ path, msg string }
-
-func (f *fault) Error() string { return f.msg }
-
-// requestError says what is wrong with a client's request, and where.
-func requestError(body []byte, err error) *translate.Error {
-	var (
-		where  string
-		syntax *jsonx.SyntaxError
-		typ    *jsonx.TypeError
-		f      *fault
-	)
-	switch {
-	case errors.As(err, &syntax):
-		where = jsonx.Path(body, syntax.Offset)
-	case errors.As(err, &typ):
-		where = jsonx.Path(body, typ.Offset)
-	case errors.As(err, &f):
-		where = f.path
-	}
-	e := &translate.Error{Kind: translate.InvalidRequest, Message: err.Error(), Param: where, Err: err}
-	if where != "" {
-		e.Message = where + ": " + e.Message
-	}
-	return e
 }
 
 // members are the format's members, by both of their spellings, so that a key
@@ -109,14 +80,6 @@ func camel(key []byte) string {
 		return name
 	}
 	return string(key)
-}
-
-func optional[T any](d *jsonx.Decoder, read func() T) *T {
-	if d.Null() {
-		return nil
-	}
-	v := read()
-	return &v
 }
 
 // lose skips a member that the model has no place for. A null says nothing.
@@ -155,7 +118,7 @@ func (p *requestReader) member(key string) {
 	case "serviceTier":
 		r.ServiceTier = strings.ToLower(d.String())
 	case "store":
-		r.Store = optional(d, d.Bool)
+		r.Store = jsonx.Optional(d, d.Bool)
 	case "labels":
 		for k := range d.Members() {
 			name := string(k)
@@ -174,29 +137,29 @@ func (p *requestReader) config(key string) {
 	d, r := p.d, p.r
 	switch key {
 	case "temperature":
-		r.Temperature = optional(d, d.Float)
+		r.Temperature = jsonx.Optional(d, d.Float)
 	case "topP":
-		r.TopP = optional(d, d.Float)
+		r.TopP = jsonx.Optional(d, d.Float)
 	case "topK":
-		r.TopK = optional(d, d.Int)
+		r.TopK = jsonx.Optional(d, d.Int)
 	case "candidateCount":
 		r.Choices = d.Int()
 	case "maxOutputTokens":
-		r.MaxTokens = optional(d, d.Int)
+		r.MaxTokens = jsonx.Optional(d, d.Int)
 	case "stopSequences":
 		for range d.Elements() {
 			r.Stop = append(r.Stop, d.String())
 		}
 	case "seed":
-		r.Seed = optional(d, d.Int)
+		r.Seed = jsonx.Optional(d, d.Int)
 	case "presencePenalty":
-		r.PresencePenalty = optional(d, d.Float)
+		r.PresencePenalty = jsonx.Optional(d, d.Float)
 	case "frequencyPenalty":
-		r.FrequencyPenalty = optional(d, d.Float)
+		r.FrequencyPenalty = jsonx.Optional(d, d.Float)
 	case "responseLogprobs":
-		r.Logprobs = optional(d, d.Bool)
+		r.Logprobs = jsonx.Optional(d, d.Bool)
 	case "logprobs":
-		r.TopLogprobs = optional(d, d.Int)
+		r.TopLogprobs = jsonx.Optional(d, d.Int)
 	case "responseModalities":
 		for range d.Elements() {
 			r.Output.Modalities = append(r.Output.Modalities, strings.ToLower(d.String()))
@@ -291,7 +254,7 @@ func (p *requestReader) function(path string) {
 		}
 	}
 	if t.Name == "" {
-		d.Fail(&fault{path + ".name", "this member is required"})
+		d.Fail(&translate.MemberError{Path: path + ".name", Msg: "this member is required"})
 	}
 	p.r.Tools = append(p.r.Tools, t)
 }
@@ -319,7 +282,7 @@ func (p *requestReader) toolConfig() {
 					p.r.Losses.Add("toolConfig.functionCallingConfig.mode", "VALIDATED is sent as AUTO")
 				case "", "MODE_UNSPECIFIED":
 				default:
-					d.Fail(&fault{"toolConfig.functionCallingConfig.mode", "must be AUTO, ANY, NONE or VALIDATED"})
+					d.Fail(&translate.MemberError{Path: "toolConfig.functionCallingConfig.mode", Msg: "must be AUTO, ANY, NONE or VALIDATED"})
 				}
 			case "allowedFunctionNames":
 				for range d.Elements() {

@@ -126,13 +126,13 @@ func (Embeddings) ParseEmbeddingRequest(body []byte) (*translate.EmbeddingReques
 		case "input":
 			embeddingInput(d, r)
 		case "dimensions":
-			r.Dimensions = optional(d, d.Int)
+			r.Dimensions = jsonx.Optional(d, d.Int)
 		case "encoding_format":
 			switch f := d.String(); f {
 			case "", "float", "base64":
 				r.EncodingFormat = f
 			default:
-				d.Fail(&fault{"encoding_format", "expected float or base64, got " + strconv.Quote(f)})
+				d.Fail(&translate.MemberError{Path: "encoding_format", Msg: "expected float or base64, got " + strconv.Quote(f)})
 			}
 		case "user":
 			r.User = d.String()
@@ -141,10 +141,10 @@ func (Embeddings) ParseEmbeddingRequest(body []byte) (*translate.EmbeddingReques
 		}
 	}
 	if err := d.End(); err != nil {
-		return nil, requestError(body, err)
+		return nil, translate.RequestError(body, err)
 	}
 	if r.Len() == 0 {
-		return nil, requestError(body, &fault{"input", "this member is required: text, or a list of texts"})
+		return nil, translate.RequestError(body, &translate.MemberError{Path: "input", Msg: "this member is required: text, or a list of texts"})
 	}
 	return r, nil
 }
@@ -170,7 +170,7 @@ func embeddingInput(d *jsonx.Decoder, r *translate.EmbeddingRequest) {
 			}
 			r.Tokens = append(r.Tokens, tokens)
 		default:
-			d.Fail(&fault{"input[" + strconv.Itoa(i) + "]", "expected a text or tokens"})
+			d.Fail(&translate.MemberError{Path: "input[" + strconv.Itoa(i) + "]", Msg: "expected a text or tokens"})
 		}
 	}
 	if flat != nil {
@@ -181,7 +181,7 @@ func embeddingInput(d *jsonx.Decoder, r *translate.EmbeddingRequest) {
 		kinds += min(n, 1)
 	}
 	if kinds > 1 {
-		d.Fail(&fault{"input", "texts and tokens are mixed"})
+		d.Fail(&translate.MemberError{Path: "input", Msg: "texts and tokens are mixed"})
 	}
 }
 

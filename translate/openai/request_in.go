@@ -2,7 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"errors"
 	"strconv"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
@@ -22,7 +21,7 @@ func (in Inbound) ParseRequest(body []byte) (*translate.Request, error) {
 		p.member(string(key))
 	}
 	if err := d.End(); err != nil {
-		return nil, requestError(body, err)
+		return nil, translate.RequestError(body, err)
 	}
 	if !p.sawMessages {
 		e := translate.Errorf(translate.InvalidRequest, "messages: this member is required")
@@ -60,12 +59,9 @@ func (p *requestParser) where(member string) string {
 	return s
 }
 
-// fault is a value that is JSON of the right kind but makes no sense.
-type fault struct{ path, msg string }
-
-func (f *fault) Error() string { return f.msg }
-
-func (p *requestParser) fail(member, msg string) { p.d.Fail(&fault{p.where(member), msg}) }
+func (p *requestParser) fail(member, msg string) {
+	p.d.Fail(&translate.MemberError{Path: p.where(member), Msg: msg})
+}
 
 // lose skips a member that has no place in the model. A null says nothing.
 func (p *requestParser) lose(member string) {
@@ -73,36 +69,6 @@ func (p *requestParser) lose(member string) {
 		p.r.Losses.Add(p.where(member), "unknown")
 		p.d.Skip()
 	}
-}
-
-func requestError(body []byte, err error) *translate.Error {
-	var (
-		path   string
-		syntax *jsonx.SyntaxError
-		typ    *jsonx.TypeError
-		f      *fault
-	)
-	switch {
-	case errors.As(err, &syntax):
-		path = jsonx.Path(body, syntax.Offset)
-	case errors.As(err, &typ):
-		path = jsonx.Path(body, typ.Offset)
-	case errors.As(err, &f):
-		path = f.path
-	}
-	e := &translate.Error{Kind: translate.InvalidRequest, Message: err.Error(), Param: path, Err: err}
-	if path != "" {
-		e.Message = path + ": " + e.Message
-	}
-	return e
-}
-
-func optional[T any](d *jsonx.Decoder, read func() T) *T {
-	if d.Null() {
-		return nil
-	}
-	v := read()
-	return &v
 }
 
 // member reads a member of the top level.
@@ -136,35 +102,35 @@ func (p *requestParser) member(key string) {
 			p.toolChoice(key)
 		}
 	case "parallel_tool_calls":
-		r.ParallelTools = optional(d, d.Bool)
+		r.ParallelTools = jsonx.Optional(d, d.Bool)
 	case "max_completion_tokens":
-		r.MaxTokens = optional(d, d.Int)
+		r.MaxTokens = jsonx.Optional(d, d.Int)
 	case "max_tokens":
-		if n := optional(d, d.Int); r.MaxTokens == nil {
+		if n := jsonx.Optional(d, d.Int); r.MaxTokens == nil {
 			r.MaxTokens = n
 		}
 	case "temperature":
-		r.Temperature = optional(d, d.Float)
+		r.Temperature = jsonx.Optional(d, d.Float)
 	case "top_p":
-		r.TopP = optional(d, d.Float)
+		r.TopP = jsonx.Optional(d, d.Float)
 	case "top_k":
-		r.TopK = optional(d, d.Int)
+		r.TopK = jsonx.Optional(d, d.Int)
 	case "min_p":
-		r.MinP = optional(d, d.Float)
+		r.MinP = jsonx.Optional(d, d.Float)
 	case "seed":
-		r.Seed = optional(d, d.Int)
+		r.Seed = jsonx.Optional(d, d.Int)
 	case "stop":
 		p.stop()
 	case "presence_penalty":
-		r.PresencePenalty = optional(d, d.Float)
+		r.PresencePenalty = jsonx.Optional(d, d.Float)
 	case "frequency_penalty":
-		r.FrequencyPenalty = optional(d, d.Float)
+		r.FrequencyPenalty = jsonx.Optional(d, d.Float)
 	case "n":
 		r.Choices = d.Int()
 	case "logprobs":
-		r.Logprobs = optional(d, d.Bool)
+		r.Logprobs = jsonx.Optional(d, d.Bool)
 	case "top_logprobs":
-		r.TopLogprobs = optional(d, d.Int)
+		r.TopLogprobs = jsonx.Optional(d, d.Int)
 	case "logit_bias":
 		if !d.Null() {
 			r.LogitBias = d.Raw()
@@ -194,7 +160,7 @@ func (p *requestParser) member(key string) {
 	case "service_tier":
 		r.ServiceTier = d.String()
 	case "store":
-		r.Store = optional(d, d.Bool)
+		r.Store = jsonx.Optional(d, d.Bool)
 	case "web_search_options":
 		// OpenAI's search models search without a tool; elsewhere it is one.
 		if !d.Null() {
@@ -258,7 +224,7 @@ func (p *requestParser) responseFormat() {
 				case "schema":
 					out.Schema = p.object()
 				case "strict":
-					out.Strict = optional(d, d.Bool)
+					out.Strict = jsonx.Optional(d, d.Bool)
 				default:
 					p.lose("response_format.json_schema." + string(k))
 				}
@@ -295,11 +261,11 @@ func (p *requestParser) reasoning() {
 				out.Effort = e
 			}
 		case "max_tokens":
-			if n := optional(d, d.Int); n != nil && *n > 0 {
+			if n := jsonx.Optional(d, d.Int); n != nil && *n > 0 {
 				out.Budget = *n
 			}
 		case "enabled":
-			if v := optional(d, d.Bool); v != nil && !*v {
+			if v := jsonx.Optional(d, d.Bool); v != nil && !*v {
 				out.Effort = "none"
 			} else if v != nil && out.Budget == 0 {
 				out.Budget = -1

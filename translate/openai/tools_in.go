@@ -35,9 +35,9 @@ func (p *requestParser) tool() {
 	defer func() {
 		if err := p.d.Err(); err != nil {
 			p.d = outer
-			var f *fault
+			var f *translate.MemberError
 			if !errors.As(err, &f) {
-				f = &fault{p.where(jsonx.Path(raw, errorOffset(err))), err.Error()}
+				f = &translate.MemberError{Path: p.where(jsonx.Path(raw, errorOffset(err))), Msg: err.Error()}
 			}
 			p.d.Fail(f)
 		}
@@ -100,7 +100,7 @@ func (p *requestParser) functionMember(t *translate.Tool, key, prefix string) {
 	case "parameters":
 		t.Schema = p.object()
 	case "strict":
-		t.Strict = optional(p.d, p.d.Bool)
+		t.Strict = jsonx.Optional(p.d, p.d.Bool)
 	default:
 		p.lose(prefix + key)
 	}

@@ -1,7 +1,6 @@
 package responses
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 
@@ -25,7 +24,7 @@ func (in Inbound) ParseRequest(body []byte) (*translate.Request, error) {
 		p.member(string(key))
 	}
 	if err := d.End(); err != nil {
-		return nil, requestError(body, err)
+		return nil, translate.RequestError(body, err)
 	}
 	if !p.sawInput && p.r.PreviousResponseID == "" && len(p.r.Conversation) == 0 && !p.hasExtra("prompt") {
 		e := translate.Errorf(translate.InvalidRequest, "input: this member is required")
@@ -86,12 +85,9 @@ func (p *requestParser) where(member string) string {
 	return s + member
 }
 
-// fault is a value that is JSON of the right kind but makes no sense.
-type fault struct{ path, msg string }
-
-func (f *fault) Error() string { return f.msg }
-
-func (p *requestParser) fail(member, msg string) { p.d.Fail(&fault{p.where(member), msg}) }
+func (p *requestParser) fail(member, msg string) {
+	p.d.Fail(&translate.MemberError{Path: p.where(member), Msg: msg})
+}
 
 // lose skips a member that has no place in the model. A null says nothing.
 func (p *requestParser) lose(member string) {
@@ -106,36 +102,6 @@ func (p *requestParser) keep(name string) {
 	if raw := p.d.Raw(); len(raw) > 0 && string(raw) != "null" {
 		p.r.Extra = append(p.r.Extra, translate.Member{Name: name, Value: raw})
 	}
-}
-
-func requestError(body []byte, err error) *translate.Error {
-	var (
-		path   string
-		syntax *jsonx.SyntaxError
-		typ    *jsonx.TypeError
-		f      *fault
-	)
-	switch {
-	case errors.As(err, &syntax):
-		path = jsonx.Path(body, syntax.Offset)
-	case errors.As(err, &typ):
-		path = jsonx.Path(body, typ.Offset)
-	case errors.As(err, &f):
-		path = f.path
-	}
-	e := &translate.Error{Kind: translate.InvalidRequest, Message: err.Error(), Param: path, Err: err}
-	if path != "" {
-		e.Message = path + ": " + e.Message
-	}
-	return e
-}
-
-func optional[T any](d *jsonx.Decoder, read func() T) *T {
-	if d.Null() {
-		return nil
-	}
-	v := read()
-	return &v
 }
 
 // member reads a member of the top level.
@@ -166,15 +132,15 @@ func (p *requestParser) member(key string) {
 			p.toolChoice()
 		}
 	case "parallel_tool_calls":
-		r.ParallelTools = optional(d, d.Bool)
+		r.ParallelTools = jsonx.Optional(d, d.Bool)
 	case "max_output_tokens":
-		r.MaxTokens = optional(d, d.Int)
+		r.MaxTokens = jsonx.Optional(d, d.Int)
 	case "temperature":
-		r.Temperature = optional(d, d.Float)
+		r.Temperature = jsonx.Optional(d, d.Float)
 	case "top_p":
-		r.TopP = optional(d, d.Float)
+		r.TopP = jsonx.Optional(d, d.Float)
 	case "top_logprobs":
-		r.TopLogprobs = optional(d, d.Int)
+		r.TopLogprobs = jsonx.Optional(d, d.Int)
 	case "text":
 		p.text()
 	case "reasoning":
@@ -201,7 +167,7 @@ func (p *requestParser) member(key string) {
 	case "truncation":
 		r.Truncation = d.String()
 	case "store":
-		r.Store = optional(d, d.Bool)
+		r.Store = jsonx.Optional(d, d.Bool)
 	case "safety_identifier":
 		if u := d.String(); u != "" {
 			r.User, p.safetyID = u, true
@@ -279,7 +245,7 @@ func (p *requestParser) textFormat() {
 		case "schema":
 			out.Schema = p.object()
 		case "strict":
-			out.Strict = optional(d, d.Bool)
+			out.Strict = jsonx.Optional(d, d.Bool)
 		default:
 			p.lose("text.format." + string(k))
 		}

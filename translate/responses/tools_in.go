@@ -58,7 +58,7 @@ func (p *requestParser) toolMember(t *translate.Tool, key string) {
 	case "parameters":
 		t.Schema = p.object()
 	case "strict":
-		t.Strict = optional(p.d, p.d.Bool)
+		t.Strict = jsonx.Optional(p.d, p.d.Bool)
 	case "format":
 		if raw := p.d.Raw(); string(raw) != "null" {
 			t.Raw = raw

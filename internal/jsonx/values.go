@@ -1,0 +1,135 @@
+package jsonx
+
+import (
+	"errors"
+	"math"
+	"strconv"
+)
+
+// Null reports whether the next value is null, and reads it if so.
+func (d *Decoder) Null() bool {
+	if d.Kind() != Null {
+		return false
+	}
+	d.Skip()
+	return d.err == nil
+}
+
+// Bool reads a boolean; null is false.
+func (d *Decoder) Bool() bool {
+	if !d.expect(Bool) {
+		return false
+	}
+	v := d.b[d.pos] == 't'
+	d.Skip()
+	return v
+}
+
+// String reads a string; null is empty.
+func (d *Decoder) String() string { return string(d.StringBytes()) }
+
+// StringBytes reads a string; null is nil. The bytes alias the document unless
+// the string holds escapes. Unpaired surrogates become U+FFFD, as in
+// encoding/json.
+func (d *Decoder) StringBytes() []byte {
+	if !d.expect(String) {
+		return nil
+	}
+	start := d.pos + 1
+	escaped := d.scanString()
+	if d.err != nil {
+		return nil
+	}
+	s := d.b[start : d.pos-1 : d.pos-1]
+	if escaped {
+		return unescape(s)
+	}
+	return s
+}
+
+// Number reads a number and returns its text; null is empty. The text aliases
+// the document.
+func (d *Decoder) Number() []byte {
+	if !d.expect(Number) {
+		return nil
+	}
+	start := d.pos
+	d.scanNumber()
+	if d.err != nil {
+		return nil
+	}
+	return d.b[start:d.pos:d.pos]
+}
+
+// Float reads a number; null is 0.
+func (d *Decoder) Float() float64 {
+	at := d.pos
+	n := d.Number()
+	if n == nil {
+		return 0
+	}
+	f, err := strconv.ParseFloat(string(n), 64)
+	if err != nil {
+		d.Fail(&SyntaxError{Offset: at, Msg: "number out of range"})
+	}
+	return f
+}
+
+// Int reads an integer; null is 0. A number such as 5.0 or 1e3, whose value
+// is whole, is taken too.
+func (d *Decoder) Int() int64 {
+	at := d.pos
+	n := d.Number()
+	if n == nil {
+		return 0
+	}
+	i, err := strconv.ParseInt(string(n), 10, 64)
+	if err == nil {
+		return i
+	}
+	f, ferr := strconv.ParseFloat(string(n), 64)
+	if ferr != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<63 {
+		d.Fail(&SyntaxError{Offset: at, Msg: "expected a whole number"})
+		return 0
+	}
+	return int64(f)
+}
+
+// Optional reads a value by read; null is nil.
+func Optional[T any](d *Decoder, read func() T) *T {
+	if d.Null() {
+		return nil
+	}
+	v := read()
+	return &v
+}
+
+// Valid reports whether b is one JSON value.
+func Valid(b []byte) bool {
+	d := Decoder{b: b}
+	d.Skip()
+	return d.End() == nil
+}
+
+// KindOf returns the kind of the value in b.
+func KindOf(b []byte) Kind {
+	d := Decoder{b: b}
+	return d.Kind()
+}
+
+// Unquote returns the string that the JSON string literal b stands for.
+func Unquote(b []byte) (string, bool) {
+	d := Decoder{b: b}
+	if d.Kind() != String {
+		return "", false
+	}
+	s := d.String()
+	return s, d.End() == nil
+}
+
+// IsSyntax reports whether err says that the bytes were not JSON at all, as
+// against JSON of another shape than was asked for.
+func IsSyntax(err error) bool {
+	var s *SyntaxError
+	return errors.As(err, &s)
+}
