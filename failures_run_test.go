@@ -188,6 +188,13 @@ func (f *fault) run(t *testing.T, dialect int, mode string, step providertest.St
 		got.attempts = "retried: "
 	}
 	got.attempts += strings.Join(tries, ", ")
+	// Whatever the table says, this must hold.
+	if x.Err != nil && strings.Contains(got.client, ", terminal marker") {
+		t.Error("a failure looks like a whole answer")
+	}
+	if n := len(x.Attempts); n > 1 && resp != nil && resp.StatusCode == http.StatusOK && x.Attempts[n-1].Class != rotate.Success {
+		t.Errorf("retried after content: %v", got)
+	}
 	for _, k := range states {
 		if k.InFlight != 0 {
 			t.Errorf("%d leases of %s are left", k.InFlight, k.ID)
