@@ -43,8 +43,11 @@ type attempt struct {
 	out    translate.Outbound
 	losses translate.Losses
 	length int64 // of the answer's body; -1: unknown
-	watch  watchdog
-	via    *gateway.Gateway // that the request goes through; nil: none
+
+	unasked bool // the client did not ask for the usage that its stream will tell
+
+	watch watchdog
+	via   *gateway.Gateway // that the request goes through; nil: none
 }
 
 // run tries the targets in order, and the keys of each, within the budgets. An

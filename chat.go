@@ -105,6 +105,7 @@ func (x *exchange) chatCall(asked string) func(*attempt) (*provider.Call, error)
 			return nil, translate.Errorf(translate.Unsupported, "%s does not serve chat for the model %s", a.target.provider.Name(), quote(a.target.model))
 		}
 		a.format, a.out = f, a.target.outbound(f)
+		a.unasked = a.asksUsage()
 		c := &provider.Call{
 			Op: provider.Chat, Format: f, Model: a.target.model, Stream: x.stream, Translated: f != x.rt.format,
 			Header: headersUp(x.r.Header, false, f != x.rt.format),
@@ -125,14 +126,20 @@ func (x *exchange) chatCall(asked string) func(*attempt) (*provider.Call, error)
 	}
 }
 
-// withModel returns the client's body naming the target's model, and is the
-// client's very bytes where it does so already.
+// withModel returns the client's body naming the target's model, and asking for
+// usage where nobody did. It is the client's very bytes where it does so already.
 func (a *attempt) withModel(asked string) ([]byte, error) {
-	if a.target.model == asked || a.rt.format == translate.Gemini {
+	var edits []jsonx.Edit
+	if a.target.model != asked && a.rt.format != translate.Gemini {
+		edits = append(edits, jsonx.Edit{Name: "model", Value: jsonx.AppendString(nil, a.target.model)})
+	}
+	if a.unasked {
+		edits = append(edits, a.usageEdit())
+	}
+	if len(edits) == 0 {
 		return a.body, nil
 	}
-	edit := jsonx.Edit{Name: "model", Value: jsonx.AppendString(nil, a.target.model)}
-	return jsonx.Splice(make([]byte, 0, len(a.body)+len(edit.Value)), a.body, edit)
+	return jsonx.Splice(make([]byte, 0, len(a.body)+128), a.body, edits...)
 }
 
 // neutral returns the request in no format's terms, for this target and key.

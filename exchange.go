@@ -33,6 +33,8 @@ type exchange struct {
 	owner  string             // ID of the key that made the reasoning state in req
 	sealed bool               // body holds reasoning state that only req shows
 
+	streamOptions []byte // OpenAI's member of the body
+
 	direct    bool        // the gateway failed: go around it
 	committed bool        // the answer's header is out
 	streaming atomic.Bool // it is a stream's
@@ -104,7 +106,7 @@ func readAll(buf []byte, r io.Reader) ([]byte, error) {
 
 // modelMember returns the body's model, and whether it asks for a stream.
 func (x *exchange) modelMember() (model string, stream bool, err error) {
-	found, err := jsonx.Top(x.body, "model", "stream")
+	found, err := jsonx.Top(x.body, "model", "stream", "stream_options")
 	if err != nil {
 		var amb *jsonx.AmbiguousError
 		switch {
@@ -115,6 +117,7 @@ func (x *exchange) modelMember() (model string, stream bool, err error) {
 		}
 		return "", false, translate.Errorf(translate.InvalidRequest, "the request body is not JSON: %v", err)
 	}
+	x.streamOptions = found[2]
 	switch jsonx.KindOf(found[0]) {
 	case jsonx.String:
 		model, _ = jsonx.Unquote(found[0])

@@ -25,6 +25,7 @@ type rawStream struct {
 	seen    int    // buf[:seen] was offered to the decoder
 	whole   int    // buf[:whole] is whole frames
 	pending []byte // for the decoder; aliases buf
+	out     []byte // what a client that asked for no usage is sent
 	partial bool   // the stream ended in half a frame
 	ended   bool
 	err     error // of writing to the client
@@ -118,12 +119,24 @@ func (s *rawStream) send() error {
 	if s.sent == s.whole {
 		return nil
 	}
-	if s.err = s.a.write(s.buf[s.sent:s.whole]); s.err != nil {
-		return s.err
+	out := s.buf[s.sent:s.whole]
+	if s.a.unasked {
+		s.out = s.out[:0]
+		for len(out) > 0 {
+			end := firstFrameEnd(out)
+			s.out = appendWithoutUsage(s.out, out[:end])
+			out = out[end:]
+		}
+		out = s.out
 	}
 	s.sent = s.whole
-	s.a.flush()
-	return nil
+	if len(out) == 0 {
+		return nil
+	}
+	if s.err = s.a.write(out); s.err == nil {
+		s.a.flush()
+	}
+	return s.err
 }
 
 // drain passes on what is left, half a frame included.
