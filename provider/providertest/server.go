@@ -309,15 +309,25 @@ func bedrockModel(path string) string {
 func claude(path string) bool { return strings.Contains(bedrockModel(path), "claude") }
 
 // Refused returns the URL of a server that does not exist: its address refuses
-// connections.
+// connections until the test ends.
 func Refused(tb testing.TB) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
+	// A connection's own port is taken, and nobody listens there. The port of a
+	// listener that was closed may be the next server's.
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		_ = l.Close()
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		_ = c.Close()
+		_ = l.Close()
+	})
+	return "http://" + c.LocalAddr().String()
 }
 
 // BrokenTLS returns the URL of a server that breaks off every TLS handshake.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -322,5 +323,18 @@ func TestKeep(t *testing.T) {
 	}
 	if q := up.Requests(); up.Count() != 5 || len(q) != 2 || q[0].Size != 13 || len(q[0].Body) != 0 {
 		t.Errorf("%d, %d kept", up.Count(), len(q))
+	}
+}
+
+// An address that refuses connections is no later server's.
+func TestRefusedStaysRefused(t *testing.T) {
+	address := strings.TrimPrefix(providertest.Refused(t), "http://")
+	if l, err := net.Listen("tcp", address); err == nil {
+		_ = l.Close()
+		t.Error("a server can have the address")
+	}
+	if c, err := net.Dial("tcp", address); err == nil {
+		_ = c.Close()
+		t.Error("the address takes connections")
 	}
 }
