@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 var streams = flag.Int("streams", 2000, "how many streams TestNoStreamIsCut opens")
@@ -17,20 +18,27 @@ var streams = flag.Int("streams", 2000, "how many streams TestNoStreamIsCut open
 // still reach the client whole.
 func TestNoStreamIsCut(t *testing.T) {
 	frames := []string{chunk("one", ""), chunk(" two", ""), chunk("", "stop"), "data: [DONE]\n\n"}
-	up := upstream(t, streamHandler(frames...)) // reads nothing of the body
+	answer := streamHandler(frames...)
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		answer(w, r)
+		_, _ = io.Copy(io.Discard, r.Body)
+	})
 	s := proxy(t, compatible("up", up.URL+"/v1", "k"))
 	body := fmt.Sprintf(`{"model":"m","stream":true,"messages":[{"role":"user","content":%q}]}`, strings.Repeat("x", 8<<10))
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 20 * time.Second} // a hang is a fault
 	t.Cleanup(client.CloseIdleConnections)
 	var next, cut atomic.Int64
 	var wg sync.WaitGroup
 	for range 32 {
 		wg.Go(func() {
 			for n := next.Add(1); n <= int64(*streams); n = next.Add(1) {
-				// Of a body of unknown length nothing is read ahead.
+				// Every other body, of unknown length, ends after its answer began.
 				var send io.Reader = strings.NewReader(body)
+				begun := make(chan struct{})
 				if n%2 == 0 {
-					send = struct{ io.Reader }{send}
+					half := len(body) / 2
+					send = io.MultiReader(strings.NewReader(body[:half]), waiting(begun), strings.NewReader(body[half:]))
 				}
 				req, err := http.NewRequest(http.MethodPost, s.URL+"/api/llm/up/chat/completions", send)
 				if err != nil {
@@ -39,6 +47,7 @@ func TestNoStreamIsCut(t *testing.T) {
 				}
 				req.Header.Set("Authorization", "Bearer "+clientKey)
 				resp, err := client.Do(req)
+				close(begun)
 				if err != nil {
 					cut.Add(1)
 					t.Logf("stream %d: %v", n, err)
@@ -57,4 +66,12 @@ func TestNoStreamIsCut(t *testing.T) {
 	if n := cut.Load(); n != 0 {
 		t.Errorf("%d of %d streams were cut", n, *streams)
 	}
+}
+
+// waiting is an empty reader that ends when the channel is closed.
+type waiting chan struct{}
+
+func (w waiting) Read([]byte) (int, error) {
+	<-w
+	return 0, io.EOF
 }
