@@ -108,7 +108,7 @@ func (s *Scanner) simple() (e Event, ok, more bool) {
 		return e, false, bytes.IndexByte(data, '\r') < 0
 	case i+1 == len(data):
 		return e, false, data[max(i-1, 0)] != '\r'
-	case data[i+1] != '\n' || i > s.max || bytes.IndexByte(b[:len(b)-len(data)+i], '\r') >= 0:
+	case data[i+1] != '\n' || max(i, len(e.Name)) > s.max || bytes.IndexByte(b[:len(b)-len(data)+i], '\r') >= 0:
 		return e, false, false
 	}
 	e.Data = data[:i:i]
@@ -146,7 +146,7 @@ func (s *Scanner) general() (Event, error) {
 		switch string(field) {
 		case "data":
 			if len(s.data)+len(value) > s.max {
-				return Event{}, s.fail(fmt.Errorf("%w: more than %d bytes", ErrTooLong, s.max))
+				return Event{}, s.tooLong()
 			}
 			if s.hasData {
 				s.data = append(s.data, '\n')
@@ -168,9 +168,9 @@ var (
 
 func (s *Scanner) event() Event { return Event{Name: s.name, Data: s.data, ID: s.id} }
 
-func (s *Scanner) fail(err error) error {
-	s.err, s.start, s.end, s.hasData = err, 0, 0, false
-	return err
+func (s *Scanner) tooLong() error {
+	s.err, s.start, s.end, s.hasData = fmt.Errorf("%w: more than %d bytes", ErrTooLong, s.max), 0, 0, false
+	return s.err
 }
 
 // line returns the next line without its end. It is valid until the next call.
@@ -186,11 +186,17 @@ func (s *Scanner) line() ([]byte, error) {
 		if i := lineEnd(s.buf[s.scanned:s.end]); i >= 0 {
 			end := s.scanned + i
 			line := s.buf[s.start:end]
+			if len(line) > s.max+len(dataField) {
+				return nil, s.tooLong()
+			}
 			s.skipLF = s.buf[end] == '\r'
 			s.start = end + 1
 			return s.trimBOM(line), nil
 		}
 		s.scanned = s.end
+		if s.end-s.start > s.max+len(dataField) {
+			return nil, s.tooLong()
+		}
 		if s.err != nil {
 			if s.start < s.end && s.err == io.EOF {
 				line := s.buf[s.start:s.end]
@@ -240,9 +246,6 @@ func (s *Scanner) fill() error {
 			s.start, s.end = 0, n
 		}
 		if s.end > len(s.buf)/2 || len(s.buf) == 0 {
-			if s.end > s.max {
-				return s.fail(fmt.Errorf("%w: a line of more than %d bytes", ErrTooLong, s.max))
-			}
 			grown := make([]byte, max(4<<10, 4*len(s.buf)))
 			copy(grown, s.buf[:s.end])
 			s.buf = grown
@@ -271,9 +274,6 @@ func (s *Scanner) nextFrame() error {
 		s.buf, s.start, s.end = frame, 0, len(frame)
 	} else if len(frame) > 0 {
 		s.buf, s.start, s.end, s.scanned = frame, 0, len(frame), 0
-	}
-	if s.end-s.start > s.max+len("data: ") {
-		return s.fail(fmt.Errorf("%w: more than %d bytes", ErrTooLong, s.max))
 	}
 	if err != nil {
 		s.err = err
