@@ -9,8 +9,8 @@ race:
 lint:
 	gofmt -l . && go vet ./... && GOWORK=off go build -C internal/tools -o $(CURDIR)/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint && GOWORK=off bin/golangci-lint run ./...
 
-bench: ## all benchmarks of the core
-	go test -run '^$$' -bench . ./...
+bench: ## what the proxy costs beside a bare ReverseProxy (docs/performance.md); some minutes
+	mkdir -p bin && go run ./internal/bench -json bin/bench.json -svg bin/bench.svg
 
 ci: ## everything that must hold before a change lands
 	bash .ci/run

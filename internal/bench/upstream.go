@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// upstreamSpec is what the fake upstream does with every request.
+type upstreamSpec struct {
+	Stream bool
+	Chunks int
+	Delay  time.Duration // before the answer
+	Pace   time.Duration // between two chunks
+}
+
+// upstream is a provider that answers at once and always the same.
+type upstream struct {
+	upstreamSpec
+	answers map[format]answer
+	asked   answer // OpenAI's stream where usage was asked for
+}
+
+func newUpstream(s upstreamSpec) *upstream {
+	u := &upstream{upstreamSpec: s, answers: map[format]answer{openAI: openAI.answer(), anthropic: anthropic.answer()}}
+	u.asked = u.answers[openAI].withUsage()
+	return u
+}
+
+func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f := openAI
+	if r.URL.Path == anthropic.path() {
+		f = anthropic
+	}
+	if !strings.HasPrefix(f.key(r.Header), upstreamKey) {
+		http.Error(w, "not a key of this provider", http.StatusUnauthorized)
+		return
+	}
+	if !u.Stream {
+		_, _ = io.Copy(io.Discard, r.Body)
+		a := u.answers[f]
+		b := make([]byte, 0, 2*kb)
+		b = append(appendStamp(append(b, a.whole[0]...), time.Now()), a.whole[1]...)
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+		_, _ = w.Write(b)
+		return
+	}
+	body, _ := io.ReadAll(r.Body)
+	a := u.answers[f]
+	if f == openAI && bytes.Contains(body, []byte(`"include_usage":true`)) {
+		a = u.asked
+	}
+	time.Sleep(u.Delay)
+	w.Header().Set("Content-Type", "text/event-stream")
+	u.stream(w, r, a)
+}
+
+// stream sends each chunk by itself.
+func (u *upstream) stream(w http.ResponseWriter, r *http.Request, a answer) {
+	flusher := http.NewResponseController(w)
+	var b []byte
+	for i := range u.Chunks {
+		b = b[:0]
+		if i == 0 {
+			b = append(b, a.head...)
+		} else if u.Pace > 0 {
+			select {
+			case <-r.Context().Done():
+				return
+			case <-time.After(u.Pace):
+			}
+		}
+		b = append(appendStamp(append(b, a.chunk[0]...), time.Now()), a.chunk[1]...)
+		if i == u.Chunks-1 {
+			b = append(b, a.tail...)
+		}
+		if _, err := w.Write(b); err != nil {
+			return
+		}
+		if flusher.Flush() != nil {
+			return
+		}
+	}
+}
