@@ -304,6 +304,7 @@ func (a *attempt) receive(ctx context.Context, resp *http.Response, j *job, rec 
 		return a.sendError(ctx, err)
 	}
 	outcome := a.p.classify(name, resp.StatusCode, resp.Header, body, nil)
+	mask(body, a.key)
 	a.aroundGateway(gateway.Failed(resp.StatusCode, resp.Header, body))
 	if j.raw && (rest || !outcome.Retryable()) {
 		// Nothing can be gained by holding it back.

@@ -84,6 +84,7 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 	}
 	var e *translate.Error
 	if errors.As(err, &e) {
+		maskError(err, a.key)
 		return err
 	}
 	return &translate.Error{Kind: translate.Upstream, Message: "the provider could not be reached", Err: err}

@@ -379,6 +379,7 @@ func (a *attempt) copyFlushing(r io.Reader) (n int64, err error) {
 			if a.rec.FirstByte == 0 {
 				a.firstByte()
 			}
+			mask(buf[:m], a.key)
 			if _, werr := a.w.Write(buf[:m]); werr != nil {
 				return n, errors.Join(errClientGone, werr)
 			}
