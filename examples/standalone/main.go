@@ -6,6 +6,10 @@
 // key it serves a built-in demo provider that needs no network, and without
 // PROXY_API_KEY it makes up a key for this run. Set OPENAI_API_KEY,
 // ANTHROPIC_API_KEY, … to reach real providers; README.md lists the variables.
+//
+// With -config FILE the same, and more, stands in a file (see configuration),
+// which is read again on SIGHUP: requests under way end by the old one, and a
+// file that is wrong changes nothing.
 package main
 
 import (
@@ -19,7 +23,9 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,38 +36,111 @@ import (
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8787", "address to listen on")
 	prefix := flag.String("prefix", os.Getenv("PATH_PREFIX"), "path to serve below, as in /llm")
+	config := flag.String("config", "", "JSON file with comments, read again on SIGHUP")
+	version := flag.Bool("version", false, "print the version and leave")
 	flag.Parse()
+	if *version {
+		fmt.Println(buildVersion())
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *addr, *prefix); err != nil {
+	if err := run(ctx, *addr, *prefix, *config); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, addr, prefix string) error {
-	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	key, made := os.Getenv("PROXY_API_KEY"), false
-	opts := []llmproxy.Option{llmproxy.WithLogger(logger), llmproxy.WithDefaultProvider(provider.Demo())}
-	if key == "" && os.Getenv("DEV") != "true" {
-		key, made = "llmproxy-"+rand.Text(), true
-		opts = append(opts, llmproxy.WithProxyKeys(key))
+// buildVersion returns the module's version, or the commit that was built.
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return info.Main.Version + " " + s.Value + " " + info.GoVersion
+		}
+	}
+	return info.Main.Version + " " + info.GoVersion
+}
+
+// builder makes proxies of a file and the environment.
+type builder struct {
+	config, prefix string
+	logger         *slog.Logger
+	key            string // made up for this run, where none is set; stays over reloads
+}
+
+func (b *builder) build(ctx context.Context) (*llmproxy.Proxy, error) {
+	c, err := readConfiguration(b.config)
+	if err != nil {
+		return nil, err
+	}
+	opts := []llmproxy.Option{llmproxy.WithLogger(b.logger), llmproxy.WithDefaultProvider(provider.Demo())}
+	if b.key != "" {
+		opts = append(opts, llmproxy.WithProxyKeys(b.key))
 	}
 	more, err := clouds(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	opts = append(append(opts, llmproxy.FromEnv(os.LookupEnv)), more...)
-	opts = append(opts, llmproxy.WithPathPrefix(prefix))
+	said, unknown := c.options()
+	opts = append(append(opts, said), more...)
+	if b.prefix != "" {
+		opts = append(opts, llmproxy.WithPathPrefix(b.prefix))
+	}
 	proxy, err := llmproxy.New(opts...)
+	return proxy, errors.Join(err, unknown())
+}
+
+// reload makes a new proxy on every signal.
+func (b *builder) reload(ctx context.Context, hup <-chan os.Signal, current *atomic.Pointer[llmproxy.Proxy]) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+		}
+		proxy, err := b.build(ctx)
+		if err != nil {
+			b.logger.Error("the configuration is wrong and was not taken", "error", err)
+			continue
+		}
+		current.Store(proxy)
+		b.logger.Info("the configuration was read again", "providers", proxy.Providers())
+	}
+}
+
+func run(ctx context.Context, addr, prefix, config string) error {
+	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	b := &builder{config: config, prefix: prefix, logger: logger}
+	c, err := readConfiguration(config)
 	if err != nil {
 		return err
 	}
+	key, made := os.Getenv("PROXY_API_KEY"), false
+	if _, given := c.Env["PROXY_API_KEY"]; given {
+		key = "$PROXY_API_KEY"
+	} else if key == "" && os.Getenv("DEV") != "true" {
+		b.key, made = "llmproxy-"+rand.Text(), true
+		key = b.key
+	}
+	proxy, err := b.build(ctx)
+	if err != nil {
+		return err
+	}
+	var current atomic.Pointer[llmproxy.Proxy]
+	current.Store(proxy)
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	go b.reload(ctx, hup, &current) // ends with ctx
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: proxy, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { current.Load().ServeHTTP(w, r) }), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}
 	greet("http://"+listener.Addr().String()+strings.TrimSuffix(prefix, "/"), proxy.Providers(), key, made)
 
 	served := make(chan error, 1)
