@@ -25,8 +25,10 @@ type history struct {
 	last    [historyExchanges]past // a ring
 	n       int                    // exchanges so far
 	minutes [historyMinutes]minute // a ring, by minute modulo its length
-	models  map[string]*modelTotal
+	models  map[modelKey]*modelTotal
 }
+
+type modelKey struct{ provider, model string }
 
 // past is an exchange without its errors, which may quote the client and hold
 // bodies.
@@ -86,19 +88,19 @@ func (h *history) add(x *Exchange, now time.Time) {
 }
 
 func (h *history) total(x *Exchange, failed bool) {
-	name := x.Provider + "/" + x.Model
-	t := h.models[name]
+	key := modelKey{x.Provider, x.Model}
+	t := h.models[key]
 	if t == nil {
 		if len(h.models) >= historyModels { // clients choose the names
-			name = "others"
-			t = h.models[name]
+			key = modelKey{x.Provider, "others"}
+			t = h.models[key]
 		}
 		if t == nil {
 			if h.models == nil {
-				h.models = map[string]*modelTotal{}
+				h.models = map[modelKey]*modelTotal{}
 			}
-			t = &modelTotal{Model: name}
-			h.models[name] = t
+			t = &modelTotal{Model: key.provider + "/" + key.model}
+			h.models[key] = t
 		}
 	}
 	t.Requests++
