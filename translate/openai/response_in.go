@@ -60,7 +60,7 @@ func (o Outbound) ParseError(status int, h http.Header, body []byte) *translate.
 }
 
 // Events implements translate.Outbound. The stream is complete when a
-// finish_reason or [DONE] was read: Perplexity and Cerebras send no [DONE],
+// finish_reason was read and it ends, or [DONE] was: Perplexity and Cerebras send no [DONE],
 // Workers AI no reason.
 func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	return func(yield func(translate.Event, error) bool) {
@@ -68,7 +68,7 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 		d := decoder{o: o}
 		for {
 			ev, err := s.Next()
-			done := err != nil && d.finished || err == nil && d.started && string(bytes.TrimSpace(ev.Data)) == "[DONE]"
+			done := err == io.EOF && d.finished || err == nil && d.started && string(bytes.TrimSpace(ev.Data)) == "[DONE]"
 			if done {
 				d.stop()
 				d.yield(yield)
