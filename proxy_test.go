@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/go-llmproxy/llmproxy"
 	"github.com/go-llmproxy/llmproxy/provider"
+	"github.com/go-llmproxy/llmproxy/provider/providertest"
 	"github.com/go-llmproxy/llmproxy/rotate"
 )
 
@@ -384,12 +384,7 @@ func TestErrorPaths(t *testing.T) {
 		}
 	})
 	t.Cleanup(func() { close(hang) })
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	refused := "http://" + l.Addr().String()
-	l.Close()
+	refused := providertest.Refused(t)
 	nokey := provider.Compatible("nokey", up.URL)
 	nokey.NoKey = false
 	s := proxy(t, compatible("hang", up.URL+"/hang", "k"), compatible("reset", up.URL+"/reset", "k"), compatible("refused", refused, "k"), llmproxy.WithProvider(nokey),
