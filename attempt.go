@@ -42,7 +42,8 @@ type attempt struct {
 	format translate.Format // in which the target is called
 	out    translate.Outbound
 	losses translate.Losses
-	length int64 // of the answer's body; -1: unknown
+	host   string // where the provider is
+	length int64  // of the answer's body; -1: unknown
 
 	unasked bool // the client did not ask for the usage that its stream will tell
 
@@ -167,7 +168,7 @@ func (x *exchange) attempt(t *target, j *job, tried *[]string) error {
 	defer a.watch.stop()
 
 	// What an attempt told before it failed is not true of the next one.
-	x.rec.ResponseID, x.rec.Finish, x.rec.Usage = "", translate.Finish{}, nil
+	x.rec.ResponseID, x.rec.ResponseModel, x.rec.Finish, x.rec.Usage = "", "", translate.Finish{}, nil
 	began := x.p.now()
 	rec := Attempt{Provider: x.rec.Provider, Model: t.model, Key: key.ID}
 	outcome := rotate.Outcome{Class: rotate.Canceled} // a panic in a writer must return the key, too
@@ -178,7 +179,7 @@ func (x *exchange) attempt(t *target, j *job, tried *[]string) error {
 		// The request cannot be made for this target; the next may take it.
 		return &noAttempt{err, x.r.Context().Err() == nil}
 	}
-	rec.Format = a.format
+	rec.Format, rec.Host = a.format, a.host
 	x.rec.ProviderFormat = a.format
 	outcome, err = a.send(req, j, &rec)
 	a.record(rec, outcome, err, began)
@@ -187,7 +188,7 @@ func (x *exchange) attempt(t *target, j *job, tried *[]string) error {
 
 // record adds an attempt to the exchange's record and tells the observers.
 func (x *exchange) record(rec Attempt, outcome rotate.Outcome, err error, began time.Time) {
-	rec.Class, rec.Err, rec.Duration = outcome.Class, err, x.p.now().Sub(began)
+	rec.Class, rec.Err, rec.Start, rec.Duration = outcome.Class, err, began, x.p.now().Sub(began)
 	x.rec.Attempts = append(x.rec.Attempts, rec)
 	for _, o := range x.p.observers {
 		if o.Attempt != nil {
@@ -238,6 +239,9 @@ func (a *attempt) build(ctx context.Context, j *job) (*http.Request, error) {
 	}
 	if err := a.refuseLosses(a.losses); err != nil {
 		return nil, err
+	}
+	if a.host = req.URL.Host; req.URL.Scheme == "http" && req.URL.Port() == "" {
+		a.host += ":80"
 	}
 	return req, nil
 }

@@ -90,6 +90,7 @@ func (x *exchange) serveEmbeddings() error {
 			if err != nil {
 				return err
 			}
+			x.rec.ResponseModel = parsed.Model
 			if parsed.Model == "" {
 				parsed.Model = a.target.model
 			}

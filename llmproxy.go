@@ -100,7 +100,7 @@ func (p *Proxy) Providers() []string {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{p: p, w: w, r: r, start: p.now()}
 	x.rec.ID = requestID(r)
-	x.rec.Start = x.start
+	x.rec.Method, x.rec.Start = r.Method, x.start
 	w.Header().Set("X-Request-Id", x.rec.ID)
 	defer x.finish()
 	if p.cors.handle(w, r) {

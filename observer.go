@@ -24,6 +24,7 @@ type Observer struct {
 // credential.
 type Exchange struct {
 	ID        string // the request's ID: the client's X-Request-Id, or a new one
+	Method    string // of the request, as the client wrote it
 	Route     string // "/v1/chat/completions", "/openai/…"
 	Principal string // who asked, as the host's AuthFunc says
 
@@ -51,6 +52,10 @@ type Exchange struct {
 	Aborted    bool  // the client went away
 	Err        error // what failed; for the log, not for clients
 	ResponseID string
+
+	// ResponseModel is the model that answered, as the provider names it,
+	// which may differ from Model: "gpt-4o" is answered by "gpt-4o-2024-08-06".
+	ResponseModel string
 }
 
 // UsageSource tells where a usage record comes from.
@@ -69,10 +74,12 @@ type Attempt struct {
 	Model    string
 	Format   translate.Format
 	Key      string // ID
+	Host     string // the provider's, with the port where it is not 443, also behind a gateway; empty: unknown
 	Status   int    // the provider's; 0: no answer
 	Class    rotate.Class
-	Duration time.Duration
-	Gateway  gateway.Info // what the gateway says of it; zero where there was none
+	Start    time.Time
+	Duration time.Duration // to the end of the answer
+	Gateway  gateway.Info  // what the gateway says of it; zero where there was none
 	Err      error
 }
 

@@ -228,7 +228,7 @@ func (a *attempt) firstByte() {
 }
 
 func (a *attempt) observeResponse(r *translate.Response) {
-	a.rec.ResponseID, a.rec.Finish = r.ID, r.Finish
+	a.rec.ResponseID, a.rec.ResponseModel, a.rec.Finish = r.ID, r.Model, r.Finish
 	if r.Usage != nil {
 		a.rec.Usage = r.Usage
 	}
@@ -237,7 +237,7 @@ func (a *attempt) observeResponse(r *translate.Response) {
 func (a *attempt) observeEvent(e *translate.Event) {
 	switch e.Type {
 	case translate.EventStart:
-		a.rec.ResponseID = e.ID
+		a.rec.ResponseID, a.rec.ResponseModel = e.ID, e.Model
 	case translate.EventStop:
 		a.rec.Finish = e.Finish
 	default:

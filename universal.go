@@ -101,7 +101,7 @@ func (x *exchange) sendUniversal(req *http.Request, steps []gateway.Step, leases
 	if err != nil {
 		first.aroundGateway(x.r.Context().Err() == nil)
 		outcome, err := first.sendError(req.Context(), err)
-		x.record(Attempt{Provider: first.target.provider.Name(), Model: first.target.model, Format: first.format}, outcome, err, began)
+		x.record(Attempt{Provider: first.target.provider.Name(), Model: first.target.model, Format: first.format, Host: first.host}, outcome, err, began)
 		return err
 	}
 	defer resp.Body.Close()
@@ -114,12 +114,12 @@ func (x *exchange) sendUniversal(req *http.Request, steps []gateway.Step, leases
 	resp, err = transportOf(a.target.provider, &answered{resp, x.p.transport}).RoundTrip(steps[step].Request)
 	if err != nil {
 		outcome, err := a.sendError(req.Context(), err)
-		x.record(Attempt{Provider: a.target.provider.Name(), Model: a.target.model, Format: a.format, Key: a.key.ID}, outcome, err, began)
+		x.record(Attempt{Provider: a.target.provider.Name(), Model: a.target.model, Format: a.format, Key: a.key.ID, Host: a.host}, outcome, err, began)
 		return err
 	}
 	defer resp.Body.Close()
 	x.rec.Provider, x.rec.Model, x.rec.Key, x.rec.ProviderFormat = a.target.provider.Name(), a.target.model, a.key.ID, a.format
-	rec := Attempt{Provider: x.rec.Provider, Model: x.rec.Model, Format: a.format, Key: a.key.ID}
+	rec := Attempt{Provider: x.rec.Provider, Model: x.rec.Model, Format: a.format, Key: a.key.ID, Host: a.host}
 	outcome, err := a.receive(req.Context(), resp, j, &rec)
 	for i := range leases {
 		if leases[i].attempt == a {
