@@ -71,7 +71,7 @@ func blocks(t *testing.T, file string) (out []block) {
 var documentImports = map[string]string{
 	"context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http", "log": "log", "os": "os", "slog": "log/slog", "sql": "database/sql",
 	"strings": "strings", "time": "time",
-	"llmproxy": module, "gateway": module + "/gateway", "provider": module + "/provider", "rotate": module + "/rotate", "translate": module + "/translate",
+	"llmproxy": module, "gateway": module + "/gateway", "price": module + "/price", "provider": module + "/provider", "rotate": module + "/rotate", "translate": module + "/translate",
 	"sqlrotate": module + "/rotate/sqlrotate", "redisrotate": module + "/rotate/redisrotate",
 	"bedrock": module + "/provider/bedrock", "vertex": module + "/provider/vertex",
 	"openai": "github.com/openai/openai-go/v3", "option": "github.com/openai/openai-go/v3/option",

@@ -3,6 +3,8 @@ package llmproxy
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
+	"io"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -76,7 +78,13 @@ func (x *exchange) serveEmbeddings() error {
 				ec = openai.Embeddings{}
 			}
 			if ec == nil {
-				return a.relayRaw(resp)
+				tail := &tailReader{ReadCloser: resp.Body}
+				resp.Body = tail
+				err := a.relayRaw(resp)
+				if resp.Header.Get("Content-Encoding") == "" {
+					x.rec.Usage = tail.usage()
+				}
+				return err
 			}
 			r, err := decoded(resp)
 			if err != nil {
@@ -103,6 +111,39 @@ func (x *exchange) serveEmbeddings() error {
 			return a.write(out)
 		},
 	})
+}
+
+// tailReader keeps the end of what is read, where embeddings in OpenAI's shape
+// tell their usage.
+type tailReader struct {
+	io.ReadCloser
+	tail []byte
+}
+
+func (t *tailReader) Read(p []byte) (int, error) {
+	const keep = 1 << 10
+	n, err := t.ReadCloser.Read(p)
+	t.tail = append(t.tail, p[max(0, n-keep):n]...)
+	if over := len(t.tail) - keep; over > 0 {
+		t.tail = append(t.tail[:0], t.tail[over:]...)
+	}
+	return n, err
+}
+
+// usage returns what was used; nil where the tail does not tell.
+func (t *tailReader) usage() *translate.Usage {
+	i := bytes.LastIndex(t.tail, usageKey)
+	if i < 0 {
+		return nil
+	}
+	_, object, _ := bytes.Cut(t.tail[i:], []byte(":"))
+	var told struct {
+		Input *int64 `json:"prompt_tokens"`
+	}
+	if json.NewDecoder(bytes.NewReader(object)).Decode(&told) != nil || told.Input == nil {
+		return nil
+	}
+	return &translate.Usage{Input: *told.Input}
 }
 
 // wantsBase64 reports whether a request for embeddings asks for them in base64,

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-llmproxy/llmproxy/price"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
@@ -50,6 +51,8 @@ type modelTotal struct {
 	Requests, Errors int
 	Usage            translate.Usage
 	Unknown          int // requests whose usage is not known
+	Cost             price.USD
+	Unpriced         int // requests whose cost is not known
 }
 
 // add records an exchange that has ended.
@@ -115,6 +118,11 @@ func (h *history) total(x *Exchange, failed bool) {
 		t.Usage.Reasoning += u.Reasoning
 	} else if !failed {
 		t.Unknown++
+	}
+	if x.Priced {
+		t.Cost += x.Cost
+	} else if !failed || x.Usage != nil {
+		t.Unpriced++
 	}
 }
 

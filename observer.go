@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-llmproxy/llmproxy/gateway"
+	"github.com/go-llmproxy/llmproxy/price"
 	"github.com/go-llmproxy/llmproxy/rotate"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
@@ -48,6 +49,8 @@ type Exchange struct {
 	BytesOut   int64 // of the answer's body
 	Usage      *translate.Usage
 	UsageFrom  UsageSource
+	Cost       price.USD // of Usage; meaningful only where Priced
+	Priced     bool      // the usage is known, and the model has a price
 	Finish     translate.Finish
 	Aborted    bool  // the client went away
 	Err        error // what failed; for the log, not for clients
@@ -92,6 +95,7 @@ func (x *exchange) finish() {
 			x.rec.UsageFrom = UsageUpstream
 		}
 	}
+	x.rec.Cost, x.rec.Priced = x.p.prices.Cost(x.rec.Provider, x.rec.Model, x.rec.Usage)
 	ctx := context.WithoutCancel(x.r.Context())
 	for _, o := range x.p.observers {
 		if o.Exchange != nil {
@@ -128,6 +132,9 @@ func (x *exchange) log(ctx context.Context) {
 	}
 	if u := r.Usage; u != nil {
 		attrs = append(attrs, slog.Int64("input_tokens", u.TotalInput()), slog.Int64("output_tokens", u.TotalOutput()), slog.Int64("cache_read_tokens", u.CacheRead))
+		if r.Priced {
+			attrs = append(attrs, slog.Float64("cost_usd", r.Cost.Dollars()))
+		}
 	}
 	if len(r.Losses) > 0 {
 		attrs = append(attrs, slog.Int("losses", len(r.Losses)))

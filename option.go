@@ -15,6 +15,7 @@ import (
 	"github.com/go-playground/validator/v10"
 
 	"github.com/go-llmproxy/llmproxy/gateway"
+	"github.com/go-llmproxy/llmproxy/price"
 	"github.com/go-llmproxy/llmproxy/provider"
 	"github.com/go-llmproxy/llmproxy/rotate"
 	"github.com/go-llmproxy/llmproxy/translate"
@@ -58,6 +59,7 @@ type config struct {
 	affinity  AffinityFunc
 	fetch     MediaFetcher
 	classify  ClassifyFunc
+	prices    *price.Table
 	cors      cors
 	prefix    string
 	strict    bool
@@ -136,6 +138,7 @@ func defaults() config {
 		},
 		logger:   slog.New(slog.DiscardHandler),
 		classify: rotate.Classify,
+		prices:   price.Default(),
 		cors:     cors{origins: []string{"*"}},
 		clock:    time.Now,
 	}
@@ -274,6 +277,10 @@ func WithAffinity(f AffinityFunc) Option { return func(c *config) { c.affinity =
 
 // WithClassifier replaces rotate.Classify.
 func WithClassifier(f ClassifyFunc) Option { return func(c *config) { c.classify = f } }
+
+// WithPrices replaces price.Default, by which the cost of exchanges is
+// reckoned. With nil no cost is known.
+func WithPrices(t *price.Table) Option { return func(c *config) { c.prices = t } }
 
 // WithCORS sets the origins that browsers may call from; the default is "*".
 // Without arguments the Proxy answers no preflight and sets no CORS header.

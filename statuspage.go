@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-llmproxy/llmproxy/price"
 	"github.com/go-llmproxy/llmproxy/rotate"
 )
 
@@ -25,6 +26,7 @@ var statusTemplate = template.Must(template.New("status").Funcs(template.FuncMap
 	"short":   short,
 	"rfc3339": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"count":   grouped,
+	"cents":   cents,
 	"bottom":  func(height float64) string { return strconv.FormatFloat(40-height, 'f', 1, 64) },
 	"join":    strings.Join,
 }).Parse(statusHTML))
@@ -197,6 +199,14 @@ func short(d time.Duration) string {
 		return strconv.Itoa(int(d.Hours())) + " h"
 	}
 	return strconv.Itoa(int(d.Hours()/24)) + " days"
+}
+
+// cents writes an amount to the hundredth of a cent.
+func cents(a price.USD) string {
+	if a > 0 && a < price.Dollar/20_000 {
+		return "< $0.0001"
+	}
+	return "$" + strconv.FormatFloat(a.Dollars(), 'f', 4, 64)
 }
 
 // grouped writes a number with thin spaces between thousands.

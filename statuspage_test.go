@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/price"
 )
 
 const accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -27,7 +28,11 @@ func TestStatusPage(t *testing.T) {
 		io.WriteString(w, `{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"secret-content"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1234,"completion_tokens":5,"total_tokens":1239}}`)
 	})
 	clock := new(fakeClock)
-	s := proxy(t, compatible("up", up.URL, "sk-first-canary", "sk-second-canary"), llmproxy.WithClock(clock.now))
+	prices, err := price.Parse([]byte("up,m<script>,,100,,,1000\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := proxy(t, compatible("up", up.URL, "sk-first-canary", "sk-second-canary"), llmproxy.WithClock(clock.now), llmproxy.WithPrices(prices))
 	for range 98 {
 		if a := do(t, s, "POST", "/v1/chat/completions", `{"model":"up/m<script>","messages":[{"role":"user","content":"secret-content"}],"top_k":1}`); a.StatusCode != 200 {
 			t.Fatal(a.StatusCode, a.body)
@@ -39,7 +44,7 @@ func TestStatusPage(t *testing.T) {
 	if a.StatusCode != 200 || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") || a.Header.Get("Vary") == "" {
 		t.Fatal(a.StatusCode, a.Header)
 	}
-	for _, want := range []string{"up/m&lt;script&gt;", "rate_limited", "data-until=", "✓ healthy", "120 932", "2 attempts", "1 failed", "<title>"} {
+	for _, want := range []string{"up/m&lt;script&gt;", "rate_limited", "data-until=", "✓ healthy", "120 932", "$0.1284", "$12.5832", "2 attempts", "1 failed", "<title>"} {
 		if !strings.Contains(a.body, want) {
 			t.Errorf("no %q on the page", want)
 		}
