@@ -1,7 +1,6 @@
 package llmproxy
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -318,18 +317,6 @@ func (a *attempt) receive(ctx context.Context, resp *http.Response, j *job, rec 
 	e := a.parseError(resp, body)
 	raw := j.raw || a.format == a.rt.format && !a.refused(e) && ownError(a.format, body)
 	return outcome, &failure{e, resp.Header, raw && len(body) > 0}
-}
-
-// decoded returns the answer's body without the gzip that a provider may have
-// put on although nobody asked for it.
-func decoded(resp *http.Response) (io.Reader, error) {
-	switch resp.Header.Get("Content-Encoding") {
-	case "", "identity":
-		return resp.Body, nil
-	case "gzip":
-		return gzip.NewReader(resp.Body)
-	}
-	return nil, translate.Malformed(errors.New("content encoding " + resp.Header.Get("Content-Encoding")))
 }
 
 type readCloser struct {

@@ -47,8 +47,8 @@ func (x *exchange) serveChat() error {
 	}
 	model, stream := x.rt.model, x.rt.stream
 	if x.rt.format == translate.Gemini {
-		if !jsonx.Valid(x.body) {
-			return translate.Errorf(translate.InvalidRequest, "the request body is not JSON")
+		if _, err := x.members(); err != nil {
+			return err
 		}
 	} else {
 		var err error

@@ -26,11 +26,14 @@ func (x *exchange) serveCount() error {
 		return err
 	}
 	model := x.rt.model
-	if x.rt.format != translate.Gemini {
-		var err error
-		if model, _, err = x.modelMember(); err != nil {
-			return err
-		}
+	var err error
+	if x.rt.format == translate.Gemini {
+		_, err = x.members()
+	} else {
+		model, _, err = x.modelMember()
+	}
+	if err != nil {
+		return err
 	}
 	x.rec.ModelAsked = model
 	targets, err := x.p.targets(model, x.rt.format)
@@ -85,11 +88,7 @@ func (a *attempt) relayCount(resp *http.Response) error {
 	if a.format == a.rt.format {
 		return a.relayRaw(resp)
 	}
-	r, err := decoded(resp)
-	if err != nil {
-		return err
-	}
-	body, _, err := a.readWhole(nil, &bodyReader{a: a, r: r})
+	body, err := a.readAnswer(resp)
 	if err != nil {
 		return err
 	}

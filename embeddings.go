@@ -74,7 +74,7 @@ func (x *exchange) serveEmbeddings() error {
 		},
 		answer: func(a *attempt, resp *http.Response) error {
 			ec := codec(a.target)
-			if ec == nil && wantsBase64(x.body) && sendsFloats(resp) && parse() == nil {
+			if ec == nil && wantsBase64(x.body) && a.sendsFloats(resp) && parse() == nil {
 				ec = openai.Embeddings{}
 			}
 			if ec == nil {
@@ -86,11 +86,7 @@ func (x *exchange) serveEmbeddings() error {
 				}
 				return err
 			}
-			r, err := decoded(resp)
-			if err != nil {
-				return err
-			}
-			body, _, err := a.readWhole(nil, &bodyReader{a: a, r: r})
+			body, err := a.readAnswer(resp)
 			if err != nil {
 				return err
 			}
@@ -156,8 +152,8 @@ func wantsBase64(body []byte) bool {
 // sendsFloats reports whether an answer in OpenAI's shape has its vectors as
 // arrays, as servers send them that do not know base64. SDKs that asked for
 // base64 would take these for it. pitfall 38
-func sendsFloats(resp *http.Response) bool {
-	r, err := decoded(resp)
+func (a *attempt) sendsFloats(resp *http.Response) bool {
+	r, err := decoded(resp, a.p.Limits.Inflated)
 	if err != nil {
 		return false
 	}

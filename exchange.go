@@ -3,7 +3,6 @@ package llmproxy
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -57,65 +56,28 @@ func inbound(f translate.Format, jsonArray bool) translate.Inbound {
 
 func (x *exchange) inbound() translate.Inbound { return inbound(x.rt.format, x.rt.jsonArray) }
 
-// readBody reads the request's body, bounded.
-func (x *exchange) readBody() error {
-	limit := x.p.Limits.RequestBody
-	if x.r.ContentLength > limit {
-		return tooLarge(limit)
+// members returns members of the body, whose JSON it checks.
+func (x *exchange) members(names ...string) ([][]byte, error) {
+	depth := x.p.Limits.JSONDepth
+	found, err := jsonx.TopWithin(depth, x.body, names...)
+	switch {
+	case err == nil:
+		return found, nil
+	case errors.Is(err, jsonx.ErrTooDeep):
+		return nil, translate.Errorf(translate.InvalidRequest, bodyTooDeep, depth)
+	case errors.As(err, new(*jsonx.AmbiguousError)), errors.Is(err, jsonx.ErrNotObject):
+		return nil, translate.Errorf(translate.InvalidRequest, "the request body is not usable: %v", err)
+	case len(x.body) == 0:
+		return nil, translate.Errorf(translate.InvalidRequest, "the request has no body")
 	}
-	var buf []byte
-	if n := x.r.ContentLength; n > 0 {
-		buf = make([]byte, 0, min(n, 1<<20)+512)
-	}
-	body := http.MaxBytesReader(x.w, x.r.Body, limit)
-	buf, err := readAll(buf, body)
-	x.rec.BytesIn = int64(len(buf))
-	if err != nil {
-		if e := (*http.MaxBytesError)(nil); errors.As(err, &e) {
-			return tooLarge(limit)
-		}
-		return &translate.Error{Kind: translate.InvalidRequest, Message: "the request body could not be read", Err: err}
-	}
-	x.body = buf
-	return nil
-}
-
-func tooLarge(limit int64) error {
-	return translate.Errorf(translate.TooLarge, "the request body is larger than %d bytes", limit)
-}
-
-// readAll is io.ReadAll into a buffer that may have room already.
-func readAll(buf []byte, r io.Reader) ([]byte, error) {
-	if cap(buf) == 0 {
-		buf = make([]byte, 0, 4096)
-	}
-	for {
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if err == io.EOF {
-			return buf, nil
-		}
-		if err != nil {
-			return buf, err
-		}
-	}
+	return nil, translate.Errorf(translate.InvalidRequest, "the request body is not JSON: %v", err)
 }
 
 // modelMember returns the body's model, and whether it asks for a stream.
 func (x *exchange) modelMember() (model string, stream bool, err error) {
-	found, err := jsonx.Top(x.body, "model", "stream", "stream_options")
+	found, err := x.members("model", "stream", "stream_options")
 	if err != nil {
-		var amb *jsonx.AmbiguousError
-		switch {
-		case errors.As(err, &amb), errors.Is(err, jsonx.ErrNotObject):
-			return "", false, translate.Errorf(translate.InvalidRequest, "the request body is not usable: %v", err)
-		case len(x.body) == 0:
-			return "", false, translate.Errorf(translate.InvalidRequest, "the request has no body")
-		}
-		return "", false, translate.Errorf(translate.InvalidRequest, "the request body is not JSON: %v", err)
+		return "", false, err
 	}
 	x.streamOptions = found[2]
 	switch jsonx.KindOf(found[0]) {

@@ -82,12 +82,15 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 	if errors.As(context.Cause(ctx), &timeout) {
 		return &translate.Error{Kind: translate.Timeout, Message: timeout.msg, Err: err}
 	}
+	if limit := a.limitOf(err); limit != nil {
+		return &translate.Error{Kind: translate.Upstream, Message: limit.Error(), Err: err}
+	}
 	var e *translate.Error
 	if errors.As(err, &e) {
 		maskError(err, a.key)
 		return err
 	}
-	return &translate.Error{Kind: translate.Upstream, Message: "the provider could not be reached", Err: err}
+	return &translate.Error{Kind: translate.Upstream, Message: "the provider could not be reached, or sent no header that can be read", Err: err}
 }
 
 // outcome tells the pool how an answer went whose status said success.
@@ -107,7 +110,7 @@ func (a *attempt) outcome(ctx context.Context, resp *http.Response, err error) r
 
 // readError reads the body of an error; rest reports that there is more.
 func readError(resp *http.Response, limit int64) (body []byte, rest bool, err error) {
-	r, err := decoded(resp)
+	r, err := decoded(resp, limit)
 	if err != nil {
 		return nil, false, nil
 	}

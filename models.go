@@ -148,7 +148,7 @@ func (p *Proxy) get(ctx context.Context, t *target, c *provider.Call, key rotate
 		return nil, p.classify(name, 0, nil, nil, err), &translate.Error{Kind: translate.Upstream, Message: "the provider could not be reached", Err: err}
 	}
 	defer resp.Body.Close()
-	r, err := decoded(resp)
+	r, err := decoded(resp, p.Limits.Inflated)
 	if err != nil {
 		return nil, rotate.Outcome{Class: rotate.TargetFault}, err
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/go-playground/validator/v10"
 
 	"github.com/go-llmproxy/llmproxy/gateway"
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
+	"github.com/go-llmproxy/llmproxy/internal/sse"
 	"github.com/go-llmproxy/llmproxy/price"
 	"github.com/go-llmproxy/llmproxy/provider"
 	"github.com/go-llmproxy/llmproxy/rotate"
@@ -72,15 +74,6 @@ type config struct {
 	OnAbort     OnAbort
 
 	errs []error
-}
-
-// Limits bound what one request may hold in memory. A zero field means its
-// default.
-type Limits struct {
-	RequestBody  int64 `validate:"gte=1"` // bytes of a request's body; 64 MiB. Pass-through has no bound.
-	ResponseBody int64 `validate:"gte=1"` // bytes of a provider's whole answer that is parsed; 64 MiB
-	ErrorBody    int64 `validate:"gte=1"` // bytes of a provider's error that are read; 1 MiB
-	Replay       int64 `validate:"gte=0"` // bytes of a pass-through body that are kept for a second attempt; 1 MiB
 }
 
 // Timeouts are the four bounds of one attempt. There is none for the whole of
@@ -318,6 +311,10 @@ func (c *config) finish() error {
 	setDefault(&c.Limits.ResponseBody, 64<<20)
 	setDefault(&c.Limits.ErrorBody, 1<<20)
 	setDefault(&c.Limits.Replay, 1<<20)
+	setDefault(&c.Limits.ResponseHeader, 1<<20)
+	setDefault(&c.Limits.Event, sse.DefaultMaxEvent)
+	setDefault(&c.Limits.Inflated, 256<<20)
+	setDefault(&c.Limits.JSONDepth, jsonx.MaxDepth)
 	setDefault(&c.Timeouts.Connect, 10*time.Second)
 	setDefault(&c.Timeouts.ResponseHeader, 15*time.Minute)
 	setDefault(&c.Timeouts.FirstContent, 15*time.Minute)
@@ -381,7 +378,7 @@ func (c *config) finish() error {
 		c.fault("WithGateway: the account is empty")
 	}
 	if c.transport == nil {
-		c.transport = defaultTransport(c.Timeouts)
+		c.transport = defaultTransport(c.Timeouts, c.Limits.ResponseHeader)
 	}
 	return errors.Join(c.errs...)
 }
@@ -392,13 +389,14 @@ func setDefault[T int | int64 | time.Duration](v *T, d T) {
 	}
 }
 
-func defaultTransport(t Timeouts) http.RoundTripper {
+func defaultTransport(t Timeouts, header int64) http.RoundTripper {
 	tr := http.DefaultTransport.(*http.Transport).Clone()
 	connect := max(t.Connect, 0)
 	tr.DialContext = (&net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}).DialContext
 	tr.TLSHandshakeTimeout = connect
 	tr.MaxIdleConns = 1024
 	tr.MaxIdleConnsPerHost = 256
+	tr.MaxResponseHeaderBytes = header
 	tr.DisableCompression = true // bytes pass as they are
 	// A stream's chunks that came together are read, and passed on, together.
 	tr.ReadBufferSize = 16 << 10

@@ -82,8 +82,26 @@ func (s *rawStream) fill() error {
 	if err == nil && s.a.committed {
 		err = s.send()
 	}
+	if err == nil && !s.ended {
+		err = s.bounded()
+	}
 	return err
 }
+
+// bounded reports what is held back too long: half a frame always, whole ones
+// until the first content.
+func (s *rawStream) bounded() error {
+	if limit := s.a.p.Limits.Event; int64(len(s.buf)-s.whole) > limit {
+		return &limitError{eventTooLong, limit}
+	}
+	if limit := s.a.p.Limits.ResponseBody; !s.a.committed && int64(len(s.buf)) > limit {
+		return &limitError{noContent, limit}
+	}
+	return nil
+}
+
+// MaxEvent is the bound for the decoder that reads along.
+func (s *rawStream) MaxEvent() int { return int(s.a.p.Limits.Event) }
 
 // offer gives the decoder the next frames that concern it. It reports whether
 // there are any.
@@ -145,7 +163,7 @@ func (s *rawStream) drain() error {
 	for !s.ended {
 		s.seen, s.pending = s.whole, nil
 		if err := s.fill(); err != nil {
-			return s.err // all that matters has been sent
+			return err
 		}
 	}
 	s.whole = len(s.buf)

@@ -29,7 +29,7 @@ func TestRawStream(t *testing.T) {
 	const in = "data: {\"a\":1}\n\ndata: {\"error\":1}\n\n: x\n\ndata: {\"b\":1}\r\n\r\ndata: {\"finish_reason\": \"stop\"}\n\ndata: [DONE]\n\nrest"
 	for name, r := range map[string]io.Reader{"whole": strings.NewReader(in), "bytes": iotest.OneByteReader(strings.NewReader(in)), "halves": iotest.HalfReader(strings.NewReader(in))} {
 		w := httptest.NewRecorder()
-		x := &exchange{p: &Proxy{}, w: w}
+		x := &exchange{p: &Proxy{config: config{Limits: Limits{Event: 100}}}, w: w}
 		x.committed = true
 		raw := &rawStream{a: &attempt{exchange: x}, r: r, skim: skimmer(translate.OpenAI)}
 		decoded, err := io.ReadAll(raw)

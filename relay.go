@@ -17,7 +17,7 @@ import (
 // its format, else the answer translated. Until the first content nothing is
 // sent, so that a failure before it may lead to another attempt.
 func (a *attempt) relay(resp *http.Response) error {
-	body, err := decoded(resp)
+	body, err := decoded(resp, a.p.Limits.Inflated)
 	if err != nil {
 		return err
 	}
@@ -37,6 +37,7 @@ func (a *attempt) relay(resp *http.Response) error {
 		}
 		return a.translateStream(resp, r, translate.Replay(whole))
 	case got:
+		r.left = a.p.Limits.ResponseBody + 1
 		whole, err := translate.Collect(a.out.Events(r))
 		if err != nil {
 			return err
@@ -49,66 +50,6 @@ func (a *attempt) relay(resp *http.Response) error {
 		}
 		return a.translateWhole(resp, whole)
 	}
-}
-
-// bodyReader reads a provider's answer, and keeps the watchdog calm as long as
-// bytes come. Before a read, which may block, it lets the client have what is
-// written.
-type bodyReader struct {
-	a     *attempt
-	r     io.Reader
-	flush func() error
-
-	drained int64 // bytes read since the client went away
-	ended   bool  // there is no more to read
-}
-
-func (b *bodyReader) Read(p []byte) (int, error) {
-	if b.flush != nil {
-		if err := b.flush(); err != nil {
-			return 0, err
-		}
-	}
-	n, err := b.r.Read(p)
-	b.ended = b.ended || err != nil
-	if err != nil && err != io.EOF && b.a.r.Context().Err() != nil {
-		b.a.rec.Aborted = true // even if the answer had told how it ends
-	}
-	if b.a.gone.Load() {
-		if b.drained += int64(n); b.drained > b.a.p.OnAbort.Bytes {
-			return 0, errClientGone
-		}
-	}
-	if n > 0 && b.a.committed { // before that, pings must not extend the wait for content
-		b.a.watch.progress(b.a.p.Timeouts.Idle)
-	}
-	return n, err
-}
-
-// parseWhole reads and parses a whole answer.
-func (a *attempt) parseWhole(r io.Reader) (*translate.Response, error) {
-	body, rest, err := a.readWhole(nil, r) // which what is parsed may alias
-	if err != nil {
-		return nil, err
-	}
-	if rest {
-		return nil, &translate.Error{Kind: translate.Upstream, Message: "the provider's answer is too large to translate"}
-	}
-	return a.out.ParseResponse(body)
-}
-
-// readWhole reads an answer into buf, or a larger one, up to the limit; rest
-// reports that there is more.
-func (a *attempt) readWhole(buf []byte, r io.Reader) (body []byte, rest bool, err error) {
-	limit := a.p.Limits.ResponseBody
-	if want := a.length; want > int64(cap(buf)) && want < limit { // known, and read at once
-		buf = make([]byte, 0, want+1)
-	}
-	body, err = readAll(buf, io.LimitReader(r, limit))
-	if err != nil {
-		return nil, false, translate.Truncated(err)
-	}
-	return body, int64(len(body)) == limit, nil
 }
 
 // relayWhole passes a whole answer on as it came. It is read first, because
@@ -305,6 +246,9 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 		if !a.committed && e.IsContent() {
 			a.streamHeader(resp, contentType, false)
 		}
+		if limit := a.p.Limits.ResponseBody; !a.committed && int64(len(buf)) > limit {
+			return &limitError{noContent, limit}
+		}
 	}
 	return r.flush()
 }
@@ -328,7 +272,10 @@ func (a *attempt) relayStream(resp *http.Response, r *bodyReader) error {
 			}
 		}
 	}
-	return raw.drain()
+	if raw.drain() != nil {
+		return raw.err // if the client could be written to, all that matters has been
+	}
+	return nil
 }
 
 // endRaw ends a stream that failed, or that could not be followed.
@@ -344,7 +291,10 @@ func (a *attempt) endRaw(resp *http.Response, raw *rawStream, err error) error {
 		if !a.committed {
 			a.streamHeader(resp, "text/event-stream", true)
 		}
-		return raw.drain()
+		if derr := raw.drain(); derr != nil && raw.err == nil {
+			return &abortError{derr}
+		}
+		return raw.err
 	case !a.committed:
 		return &failure{translate.AsError(a.explain(resp.Request.Context(), err)), resp.Header, false}
 	case translate.IsTruncated(err):
@@ -360,8 +310,8 @@ func (a *attempt) endRaw(resp *http.Response, raw *rawStream, err error) error {
 		return err
 	}
 	// The provider's own error event, which the client has been sent.
-	if derr := raw.drain(); derr != nil {
-		return derr
+	if raw.drain() != nil && raw.err != nil {
+		return raw.err
 	}
 	return err
 }

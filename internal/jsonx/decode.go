@@ -9,6 +9,7 @@
 package jsonx
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -41,11 +42,18 @@ func (k Kind) String() string {
 type SyntaxError struct {
 	Offset int // where in the document, in bytes
 	Msg    string
+	Err    error // what errors.Is finds, such as ErrTooDeep; may be nil
 }
 
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("invalid JSON at byte %d: %s", e.Offset, e.Msg)
 }
+
+func (e *SyntaxError) Unwrap() error { return e.Err }
+
+// ErrTooDeep is in the chain of the SyntaxError for a document that nests
+// deeper than it may.
+var ErrTooDeep = errors.New("nested too deep")
 
 // TypeError reports a value of another kind than the reader asked for.
 type TypeError struct {
@@ -239,7 +247,7 @@ func (d *Decoder) Elements() iter.Seq[int] {
 
 func (d *Decoder) enter() bool {
 	if d.depth++; d.depth > MaxDepth {
-		d.syntax("nested too deep")
+		d.Fail(&SyntaxError{Offset: d.pos, Msg: "nested too deep", Err: ErrTooDeep})
 		return false
 	}
 	d.pos++

@@ -23,8 +23,12 @@ func (e *AmbiguousError) Error() string {
 // Top finds members of an object without decoding the rest, and returns their
 // values in the order of names, nil for one that is absent. The values alias
 // b. The whole document's syntax is checked.
-func Top(b []byte, names ...string) ([][]byte, error) {
-	d := Decoder{b: b}
+func Top(b []byte, names ...string) ([][]byte, error) { return TopWithin(MaxDepth, b, names...) }
+
+// TopWithin is Top of a document that may nest at most depth deep, which is no
+// more than MaxDepth.
+func TopWithin(depth int, b []byte, names ...string) ([][]byte, error) {
+	d := Decoder{b: b, depth: MaxDepth - depth}
 	if d.Kind() != Object {
 		if d.Skip(); d.End() != nil {
 			return nil, d.err

@@ -52,11 +52,20 @@ type FrameReader interface {
 	NextFrame() ([]byte, error)
 }
 
+// MaxEvent returns the bound of r's events: what r says itself, by a method
+// MaxEvent, or DefaultMaxEvent.
+func MaxEvent(r io.Reader) int {
+	if b, ok := r.(interface{ MaxEvent() int }); ok {
+		return b.MaxEvent()
+	}
+	return DefaultMaxEvent
+}
+
 // NewScanner returns a Scanner that reads r, with events of at most max bytes;
-// DefaultMaxEvent if max is 0 or less.
+// MaxEvent(r) if max is 0 or less.
 func NewScanner(r io.Reader, max int) *Scanner {
 	if max <= 0 {
-		max = DefaultMaxEvent
+		max = MaxEvent(r)
 	}
 	f, _ := r.(FrameReader)
 	return &Scanner{r: r, frames: f, max: max, first: true}

@@ -14,7 +14,7 @@ import (
 // Events implements translate.Outbound.
 func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	return func(yield func(translate.Event, error) bool) {
-		s := sse.NewScanner(body, sse.DefaultMaxEvent)
+		s := sse.NewScanner(body, 0)
 		dec := streamReader{o: o}
 		for !dec.done {
 			frame, err := s.Next()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-llmproxy/llmproxy/internal/eventstream"
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
+	"github.com/go-llmproxy/llmproxy/internal/sse"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
@@ -17,7 +18,8 @@ import (
 func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	return func(yield func(translate.Event, error) bool) {
 		s := stream{o: o, yield: yield}
-		r := eventstream.NewReader(body, eventstream.DefaultMaxFrame)
+		// An event is a frame's payload, beside which it has headers.
+		r := eventstream.NewReader(body, sse.MaxEvent(body)+eventstream.DefaultMaxFrame-sse.DefaultMaxEvent)
 		for !s.done {
 			f, err := r.Next()
 			switch {

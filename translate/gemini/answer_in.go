@@ -70,7 +70,7 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 
 // frames returns a function that returns one JSON value after the other.
 func frames(body io.Reader) func() ([]byte, error) {
-	r := bufio.NewReader(body)
+	r, limit := bufio.NewReader(body), sse.MaxEvent(body)
 	for {
 		c, err := r.ReadByte()
 		if err != nil {
@@ -82,11 +82,11 @@ func frames(body io.Reader) func() ([]byte, error) {
 		}
 		_ = r.UnreadByte() // a byte was read just now
 		if c == '[' || c == '{' {
-			return (&arrayReader{r: r}).next
+			return (&arrayReader{r: r, max: limit}).next
 		}
 		break
 	}
-	s := sse.NewScanner(r, sse.DefaultMaxEvent)
+	s := sse.NewScanner(r, limit)
 	return func() ([]byte, error) {
 		e, err := s.Next()
 		return e.Data, err
@@ -96,6 +96,7 @@ func frames(body io.Reader) func() ([]byte, error) {
 // arrayReader takes the objects out of an array while it grows.
 type arrayReader struct {
 	r   *bufio.Reader
+	max int // bytes of one object
 	buf []byte
 }
 
@@ -113,7 +114,7 @@ func (a *arrayReader) next() ([]byte, error) {
 		if depth == 0 && c != '{' {
 			continue // the array's own punctuation
 		}
-		if a.buf = append(a.buf, c); len(a.buf) > sse.DefaultMaxEvent {
+		if a.buf = append(a.buf, c); len(a.buf) > a.max {
 			return nil, sse.ErrTooLong
 		}
 		switch {

@@ -64,7 +64,7 @@ func (o Outbound) ParseError(status int, h http.Header, body []byte) *translate.
 // Workers AI no reason.
 func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	return func(yield func(translate.Event, error) bool) {
-		s := sse.NewScanner(body, sse.DefaultMaxEvent)
+		s := sse.NewScanner(body, 0)
 		d := decoder{o: o}
 		for {
 			ev, err := s.Next()

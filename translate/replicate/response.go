@@ -122,7 +122,7 @@ func metrics(d *jsonx.Decoder) *translate.Usage {
 func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	return func(yield func(translate.Event, error) bool) {
 		fail := func(err error) { yield(translate.Event{}, err) }
-		scanner := sse.NewScanner(body, sse.DefaultMaxEvent)
+		scanner := sse.NewScanner(body, 0)
 		started, open := false, false
 		for {
 			e, err := scanner.Next()

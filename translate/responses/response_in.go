@@ -54,7 +54,7 @@ func (o Outbound) ParseError(status int, h http.Header, body []byte) *translate.
 func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	return func(yield func(translate.Event, error) bool) {
 		d := decoder{origin: o.origin(), yield: yield}
-		scan := sse.NewScanner(body, sse.DefaultMaxEvent)
+		scan := sse.NewScanner(body, 0)
 		var f frame
 		for !d.over {
 			ev, err := scan.Next()
