@@ -3,6 +3,7 @@ package providertest
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,7 @@ type Answer struct {
 	Text      string
 	Tools     []ToolCall
 	Length    bool // the answer was cut at max tokens
+	Filtered  bool // … or by the provider's filter of content
 	// Input, Cached and Output count tokens; Input contains Cached. Zeros are
 	// 10, 0 and 5.
 	Input, Cached, Output int
@@ -28,8 +30,10 @@ type Answer struct {
 	// Whole streams each block in one delta instead of word by word.
 	Whole bool
 	// Interleave mixes the deltas of parallel tool calls, where the format
-	// can.
+	// numbers them: those of OpenAI and Anthropic.
 	Interleave bool
+	// Reverse has the last of parallel tool calls come first, there too.
+	Reverse bool
 }
 
 // ToolCall is a call of a tool. Empty arguments stand for {}.
@@ -117,9 +121,37 @@ func (c ToolCall) arguments() string {
 
 func (c ToolCall) input() json.RawMessage { return json.RawMessage(c.arguments()) }
 
+// order runs what streams each of several tool calls, in the order asked for.
+func (a *Answer) order(calls [][]func()) {
+	if a.Reverse {
+		slices.Reverse(calls)
+	}
+	for i := 0; a.Interleave && i < longest(calls); i++ {
+		for _, c := range calls {
+			if i < len(c) {
+				c[i]()
+			}
+		}
+	}
+	for i := 0; !a.Interleave && i < len(calls); i++ {
+		for _, f := range calls[i] {
+			f()
+		}
+	}
+}
+
+func longest(calls [][]func()) (n int) {
+	for _, c := range calls {
+		n = max(n, len(c))
+	}
+	return n
+}
+
 // finish picks the word for why the answer ended.
-func (a *Answer) finish(stop, length, tools string) string {
+func (a *Answer) finish(stop, length, tools, filtered string) string {
 	switch {
+	case a.Filtered:
+		return filtered
 	case a.Length:
 		return length
 	case len(a.Tools) > 0:

@@ -21,7 +21,7 @@ func (a *Answer) blocks() list {
 func (a *Answer) message() object {
 	return object{
 		"id": a.ID, "type": "message", "role": "assistant", "model": a.Model, "content": a.blocks(),
-		"stop_reason": a.finish("end_turn", "max_tokens", "tool_use"), "stop_sequence": nil, "usage": a.messageUsage(),
+		"stop_reason": a.finish("end_turn", "max_tokens", "tool_use", "refusal"), "stop_sequence": nil, "usage": a.messageUsage(),
 	}
 }
 
@@ -36,6 +36,7 @@ func (a *Answer) streamMessage(r *Reply) {
 	start["content"], start["stop_reason"], start["usage"] = list{}, nil, usage
 	event("message_start", object{"message": start})
 	event("ping", object{})
+	var calls [][]func()
 	for i, it := range a.blocks() {
 		b := it.(object)
 		delta := func(o object) { event("content_block_delta", object{"index": i, "delta": o}) }
@@ -54,15 +55,20 @@ func (a *Answer) streamMessage(r *Reply) {
 				delta(object{"type": "text_delta", "text": w})
 			}
 		case "tool_use":
-			event("content_block_start", object{"index": i, "content_block": object{"type": "tool_use", "id": b["id"], "name": b["name"], "input": object{}}})
+			steps := []func(){func() {
+				event("content_block_start", object{"index": i, "content_block": object{"type": "tool_use", "id": b["id"], "name": b["name"], "input": object{}}})
+			}}
 			for _, w := range a.halves(string(marshal(b["input"]))) {
-				delta(object{"type": "input_json_delta", "partial_json": w})
+				steps = append(steps, func() { delta(object{"type": "input_json_delta", "partial_json": w}) })
 			}
+			calls = append(calls, append(steps, func() { event("content_block_stop", object{"index": i}) }))
+			continue // calls come last
 		}
 		event("content_block_stop", object{"index": i})
 	}
+	a.order(calls)
 	event("message_delta", object{
-		"delta": object{"stop_reason": a.finish("end_turn", "max_tokens", "tool_use"), "stop_sequence": nil}, "usage": object{"output_tokens": a.Output},
+		"delta": object{"stop_reason": a.finish("end_turn", "max_tokens", "tool_use", "refusal"), "stop_sequence": nil}, "usage": object{"output_tokens": a.Output},
 	})
 	event("message_stop", object{})
 }

@@ -26,7 +26,7 @@ func (a *Answer) completion() any {
 	}
 	return object{
 		"id": a.ID, "object": "chat.completion", "created": 1700000000, "model": a.Model,
-		"choices": list{object{"index": 0, "message": m, "finish_reason": a.finish("stop", "length", "tool_calls")}},
+		"choices": list{object{"index": 0, "message": m, "finish_reason": a.finish("stop", "length", "tool_calls", "content_filter")}},
 		"usage":   a.completionUsage(),
 	}
 }
@@ -51,26 +51,20 @@ func (a *Answer) streamCompletion(r *Reply, q *Request) {
 	for _, w := range a.words(a.Text) {
 		chunk(object{"content": w}, nil)
 	}
-	call := func(c object) { chunk(object{"tool_calls": list{c}}, nil) }
-	var rest []object
+	var calls [][]func()
 	for i, c := range a.Tools {
-		call(object{"index": i, "id": c.ID, "type": "function", "function": object{"name": c.Name, "arguments": ""}})
+		call := func(c object) func() {
+			c["index"] = i
+			return func() { chunk(object{"tool_calls": list{c}}, nil) }
+		}
+		steps := []func(){call(object{"id": c.ID, "type": "function", "function": object{"name": c.Name, "arguments": ""}})}
 		for _, part := range a.halves(c.arguments()) {
-			delta := object{"index": i, "function": object{"arguments": part}}
-			if a.Interleave {
-				rest = append(rest, delta)
-			} else {
-				call(delta)
-			}
+			steps = append(steps, call(object{"function": object{"arguments": part}}))
 		}
+		calls = append(calls, steps)
 	}
-	// First fragments of all calls, then the second ones.
-	for start := range 2 {
-		for i := start; i < len(rest); i += 2 {
-			call(rest[i])
-		}
-	}
-	chunk(object{}, a.finish("stop", "length", "tool_calls"))
+	a.order(calls)
+	chunk(object{}, a.finish("stop", "length", "tool_calls", "content_filter"))
 	if asked.StreamOptions.IncludeUsage || a.Usage {
 		r.event("", object{
 			"id": a.ID, "object": "chat.completion.chunk", "created": 1700000000, "model": a.Model, "choices": list{}, "usage": a.completionUsage(),
@@ -105,8 +99,8 @@ func (a *Answer) response(status string, items list) object {
 	if status == "in_progress" {
 		return r
 	}
-	if a.Length {
-		r["status"], r["incomplete_details"] = "incomplete", object{"reason": "max_output_tokens"}
+	if reason := a.finish("", "max_output_tokens", "", "content_filter"); reason != "" {
+		r["status"], r["incomplete_details"] = "incomplete", object{"reason": reason}
 	}
 	r["usage"] = object{
 		"input_tokens": a.Input, "input_tokens_details": object{"cached_tokens": a.Cached},
@@ -124,6 +118,7 @@ func (a *Answer) streamResponse(r *Reply) {
 	}
 	event("response.created", object{"response": a.response("in_progress", list{})})
 	items := a.responseItems()
+	var calls [][]func()
 	for i, it := range items {
 		item := it.(object)
 		id := item["id"]
@@ -158,16 +153,21 @@ func (a *Answer) streamResponse(r *Reply) {
 		case "function_call":
 			args := item["arguments"].(string)
 			opened["arguments"], opened["status"] = "", "in_progress"
-			event("response.output_item.added", object{"output_index": i, "item": opened})
+			steps := []func(){func() { event("response.output_item.added", object{"output_index": i, "item": opened}) }}
 			for _, w := range a.halves(args) {
-				event("response.function_call_arguments.delta", at(object{"delta": w}))
+				steps = append(steps, func() { event("response.function_call_arguments.delta", at(object{"delta": w})) })
 			}
-			event("response.function_call_arguments.done", at(object{"arguments": args}))
+			calls = append(calls, append(steps, func() {
+				event("response.function_call_arguments.done", at(object{"arguments": args}))
+				event("response.output_item.done", object{"output_index": i, "item": item})
+			}))
+			continue // calls come last
 		}
 		event("response.output_item.done", object{"output_index": i, "item": item})
 	}
+	a.order(calls)
 	last := "response.completed"
-	if a.Length {
+	if a.Length || a.Filtered {
 		last = "response.incomplete"
 	}
 	event(last, object{"response": a.response("completed", items)})

@@ -33,7 +33,7 @@ func (a *Answer) candidate(parts list, last bool) object {
 		usage["cachedContentTokenCount"] = a.Cached
 	}
 	if last {
-		c["finishReason"] = a.finish("STOP", "MAX_TOKENS", "STOP")
+		c["finishReason"] = a.finish("STOP", "MAX_TOKENS", "STOP", "SAFETY")
 		usage["candidatesTokenCount"], usage["totalTokenCount"] = a.Output, a.Input+a.Output
 	}
 	return object{"candidates": list{c}, "usageMetadata": usage, "modelVersion": a.Model, "responseId": a.ID}
@@ -98,7 +98,7 @@ func (a *Answer) cohere() object {
 		}
 		m["tool_calls"] = calls
 	}
-	return object{"id": a.ID, "finish_reason": a.finish("COMPLETE", "MAX_TOKENS", "TOOL_CALL"), "message": m, "usage": a.cohereUsage()}
+	return object{"id": a.ID, "finish_reason": a.finish("COMPLETE", "MAX_TOKENS", "TOOL_CALL", "ERROR_TOXIC"), "message": m, "usage": a.cohereUsage()}
 }
 
 func (a *Answer) streamCohere(r *Reply) {
@@ -129,7 +129,7 @@ func (a *Answer) streamCohere(r *Reply) {
 		}
 		event("tool-call-end", object{"index": i})
 	}
-	event("message-end", object{"delta": object{"finish_reason": a.finish("COMPLETE", "MAX_TOKENS", "TOOL_CALL"), "usage": a.cohereUsage()}})
+	event("message-end", object{"delta": object{"finish_reason": a.finish("COMPLETE", "MAX_TOKENS", "TOOL_CALL", "ERROR_TOXIC"), "usage": a.cohereUsage()}})
 }
 
 // Bedrock Converse.
@@ -153,7 +153,7 @@ func (a *Answer) converse() object {
 	}
 	return object{
 		"output": object{"message": object{"role": "assistant", "content": content}}, "metrics": object{"latencyMs": 1},
-		"stopReason": a.finish("end_turn", "max_tokens", "tool_use"), "usage": a.converseUsage(),
+		"stopReason": a.finish("end_turn", "max_tokens", "tool_use", "content_filtered"), "usage": a.converseUsage(),
 	}
 }
 
@@ -191,6 +191,6 @@ func (a *Answer) streamConverse(r *Reply) {
 		}
 		stop()
 	}
-	event("messageStop", object{"stopReason": a.finish("end_turn", "max_tokens", "tool_use")})
+	event("messageStop", object{"stopReason": a.finish("end_turn", "max_tokens", "tool_use", "content_filtered")})
 	event("metadata", object{"usage": a.converseUsage(), "metrics": object{"latencyMs": 1}})
 }

@@ -47,6 +47,67 @@ func RateLimited(after time.Duration) Step {
 	}}
 }
 
+// QuotaExhausted answers that the account has no money or quota left, in the
+// way of each format's own provider: 429 insufficient_quota of OpenAI, 400 with
+// a low credit balance of Anthropic, 429 with a daily QuotaFailure of Gemini, 402
+// of the others. Fail(402, …) is that of OpenRouter, DeepSeek and others that
+// speak OpenAI's Chat.
+func QuotaExhausted() Step {
+	return Step{Reply: func(q *Request) *Reply {
+		fail := func(status int, message string, more func(e object)) *Reply {
+			r := Fail(status, message).Reply(q)
+			if more != nil {
+				body := errorBody(q.Format, status, message).(object)
+				more(body["error"].(object))
+				r.Chunks = [][]byte{marshal(body)}
+			}
+			return r
+		}
+		switch q.Format {
+		case translate.OpenAI, translate.Responses, "":
+			return fail(http.StatusTooManyRequests, "You exceeded your current quota, please check your plan and billing details.", func(e object) {
+				e["type"], e["code"] = "insufficient_quota", "insufficient_quota"
+			})
+		case translate.Anthropic:
+			return fail(http.StatusBadRequest, "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.", nil)
+		case translate.Gemini:
+			return fail(http.StatusTooManyRequests, "You exceeded your current quota", func(e object) {
+				e["details"] = list{object{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": list{object{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}}}}
+			})
+		}
+		return fail(http.StatusPaymentRequired, "no credit is left", nil)
+	}}
+}
+
+// BlockedPrompt refuses a prompt for its content, in the way of each format's
+// own provider: OpenAI's Chat and Responses by 400 content_filter, as Azure
+// does, Anthropic by the stop reason refusal, Gemini by promptFeedback, the
+// others by an empty answer that their filter ended.
+func BlockedPrompt() Step {
+	blocked := Say(Answer{Filtered: true})
+	return Step{Reply: func(q *Request) *Reply {
+		const message = "The response was filtered due to the prompt triggering the content management policy."
+		switch q.Format {
+		case translate.OpenAI, translate.Responses:
+			r := Fail(http.StatusBadRequest, message).Reply(q)
+			r.Chunks = [][]byte{marshal(object{"error": object{"message": message, "type": nil, "param": "prompt", "code": "content_filter", "status": 400}})}
+			return r
+		case translate.Gemini:
+			o := object{"promptFeedback": object{"blockReason": "SAFETY"}, "usageMetadata": object{"promptTokenCount": 10, "totalTokenCount": 10}, "modelVersion": q.Model, "responseId": "test-1"}
+			switch {
+			case !q.Stream:
+				return jsonReply(o)
+			case q.http.URL.Query().Get("alt") != "sse":
+				return jsonReply(list{o})
+			}
+			r := &Reply{Header: http.Header{"Content-Type": {"text/event-stream"}}}
+			r.event("", o)
+			return r
+		}
+		return blocked.Reply(q)
+	}}
+}
+
 // Overloaded answers 529, as Anthropic does.
 func Overloaded() Step { return Fail(529, "overloaded") }
 

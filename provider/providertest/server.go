@@ -82,6 +82,7 @@ func newServer(tb testing.TB, script []Step, start func(*httptest.Server)) *Serv
 	s := &Server{tb: tb, script: script, closing: make(chan struct{})}
 	s.Server = httptest.NewUnstartedServer(s)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes fail on purpose
+	s.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) }
 	start(s.Server)
 	tb.Cleanup(func() {
 		close(s.closing) // releases those that stall

@@ -3,9 +3,11 @@ package providertest
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,9 +37,15 @@ type Reply struct {
 
 	Delay time.Duration // before the header
 	Pause time.Duration // before each chunk but the first
-	Stall bool          // after the last chunk, silence until the client goes
-	Cut   bool          // after the last chunk the connection is broken off
-	Reset bool          // … by a TCP reset, and before the header where there is no chunk
+	// PauseAt is how many chunks precede the only Pause; 0: it is before each
+	// but the first.
+	PauseAt int
+	Stall   bool // after the last chunk, silence until the client goes
+	Cut     bool // after the last chunk the connection is broken off
+	Reset   bool // … by a TCP reset, and before the header where there is no chunk
+	// GoAway announces the connection's end with the header: by GOAWAY over
+	// HTTP/2, by Connection: close over HTTP/1.1.
+	GoAway bool
 	// Length is sent as Content-Length whatever the chunks' is; 0: the
 	// chunks' own for one chunk, none for more.
 	Length int64
@@ -113,7 +121,19 @@ func SlowHeader(d time.Duration) func(*Reply) { return func(r *Reply) { r.Delay 
 // Pause waits before each event but the first.
 func Pause(d time.Duration) func(*Reply) { return func(r *Reply) { r.Pause = d } }
 
-// CutAfterEvents breaks the connection off after n events.
+// PauseAfterEvents waits once, after n events.
+func PauseAfterEvents(n int, d time.Duration) func(*Reply) {
+	return func(r *Reply) { r.Pause, r.PauseAt = d, n }
+}
+
+// GoAway announces with the header that the connection will be closed, as
+// servers and balancers do that restart: by GOAWAY over HTTP/2, by Connection:
+// close over HTTP/1.1. The answer goes on to its end; with ResetAfterEvents it
+// does not.
+func GoAway() func(*Reply) { return func(r *Reply) { r.GoAway = true } }
+
+// CutAfterEvents breaks the connection off after n events. Over HTTP/2 the
+// stream is broken off, by RST_STREAM.
 func CutAfterEvents(n int) func(*Reply) {
 	return func(r *Reply) { r.Chunks, r.Cut = r.Chunks[:min(n, len(r.Chunks))], true }
 }
@@ -123,7 +143,7 @@ func CutAfterBytes(n int) func(*Reply) {
 	return func(r *Reply) { r.Chunks, r.Cut = [][]byte{firstBytes(r.Chunks, n)}, true }
 }
 
-// ResetAfterEvents resets the connection after n events.
+// ResetAfterEvents resets the connection after n events, also over HTTP/2.
 func ResetAfterEvents(n int) func(*Reply) {
 	return func(r *Reply) { r.Chunks, r.Reset = r.Chunks[:min(n, len(r.Chunks))], true }
 }
@@ -184,6 +204,20 @@ func Comments(size int) func(*Reply) {
 	}
 }
 
+// LongEvent makes the event after n others size bytes longer, by a member that
+// no format knows. Events without JSON, and those of streams of frames, are left
+// as they are.
+func LongEvent(n, size int) func(*Reply) {
+	return func(r *Reply) {
+		if n >= len(r.Chunks) || !strings.HasPrefix(r.Header.Get("Content-Type"), "text/event-stream") {
+			return
+		}
+		if head, rest, ok := bytes.Cut(r.Chunks[n], []byte("{")); ok {
+			r.Chunks[n] = slices.Concat(head, []byte(`{"padding":"`+strings.Repeat("p", size)+`",`), rest)
+		}
+	}
+}
+
 // Gzip compresses the body, whether the client takes that or not.
 func Gzip() func(*Reply) {
 	return func(r *Reply) {
@@ -212,13 +246,16 @@ func firstBytes(chunks [][]byte, n int) []byte {
 }
 
 // write sends the reply. What HTTP's server would not send is written to the
-// connection itself; over HTTP/2, which has no such thing, a broken stream
-// stands for it.
+// connection itself; over HTTP/2, which has no such thing, RST_STREAM stands
+// for it.
 func (r *Reply) write(s *Server, w http.ResponseWriter, req *http.Request) {
 	if !s.wait(req, r.Delay) {
 		panic(http.ErrAbortHandler)
 	}
-	if r.Endless || r.Length != 0 || r.Reset && len(r.Chunks) == 0 {
+	if r.Reset && len(r.Chunks) == 0 {
+		resetConn(req)
+	}
+	if r.Endless || r.Length != 0 {
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
 			defer conn.Close()
 			r.raw(s, conn)
@@ -232,13 +269,16 @@ func (r *Reply) write(s *Server, w http.ResponseWriter, req *http.Request) {
 	if len(r.Chunks) == 1 && !r.Cut && !r.Stall && !r.Reset {
 		w.Header().Set("Content-Length", strconv.Itoa(len(r.Chunks[0])))
 	}
+	if r.GoAway {
+		w.Header().Set("Connection", "close")
+	}
 	w.WriteHeader(max(r.Status, http.StatusOK))
 	rc := http.NewResponseController(w)
 	if len(r.Chunks) == 0 {
 		_ = rc.Flush()
 	}
 	for i, c := range r.Chunks {
-		if i > 0 && !s.wait(req, r.Pause) {
+		if i > 0 && (r.PauseAt == 0 || r.PauseAt == i) && !s.wait(req, r.Pause) {
 			panic(http.ErrAbortHandler)
 		}
 		if _, err := w.Write(c); err != nil {
@@ -250,22 +290,15 @@ func (r *Reply) write(s *Server, w http.ResponseWriter, req *http.Request) {
 		s.wait(req, 1<<63-1)
 	}
 	if r.Reset {
-		if conn, _, err := rc.Hijack(); err == nil {
-			reset(conn)
-			return
-		}
+		resetConn(req)
 	}
-	if r.Cut || r.Stall || r.Reset {
+	if r.Cut || r.Stall {
 		panic(http.ErrAbortHandler)
 	}
 }
 
 // raw writes to the connection without HTTP's server.
 func (r *Reply) raw(s *Server, conn net.Conn) {
-	if r.Reset && len(r.Chunks) == 0 {
-		reset(conn)
-		return
-	}
 	status := max(r.Status, http.StatusOK)
 	head := "HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\nConnection: close\r\n"
 	if r.Endless {
@@ -294,12 +327,22 @@ func (r *Reply) raw(s *Server, conn net.Conn) {
 	}
 }
 
-// reset has the connection closed by RST.
-func reset(conn net.Conn) {
+// connKey is the key of a request's connection in its context.
+type connKey struct{}
+
+// resetConn closes the request's connection by RST, and ends the answer.
+func resetConn(r *http.Request) {
+	conn, _ := r.Context().Value(connKey{}).(net.Conn)
+	if c, ok := conn.(*tls.Conn); ok {
+		conn = c.NetConn()
+	}
 	if t, ok := conn.(*net.TCPConn); ok {
 		_ = t.SetLinger(0)
 	}
-	_ = conn.Close()
+	if conn != nil {
+		_ = conn.Close()
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // wait waits, and reports whether the client and the server are still there.
