@@ -73,3 +73,22 @@ func TestRecordOfAttempts(t *testing.T) {
 		})
 	}
 }
+
+// The route of a record is one of few, whatever paths clients invent: it is a
+// label of metrics.
+func TestRouteNames(t *testing.T) {
+	routes := make(chan string, 1)
+	s := proxy(t, compatible("up", "http://127.0.0.1:9", "sk-1"), llmproxy.WithObserver(llmproxy.Observer{
+		Exchange: func(_ context.Context, x *llmproxy.Exchange) { routes <- x.Route },
+	}))
+	for path, want := range map[string]string{
+		"/v1/images/generations": "/v1/images/generations", "/audio/speech": "/audio/speech",
+		"/v1/images/x1": "/v1/images/…", "/v1/audio/x/y": "/v1/audio/…", "/audio/speech/": "/audio/…",
+		"/up/x/y": "/up/…", "/x/y": "unknown", "/v1/models/x:y": "unknown", "/v1beta/models/x:countTokens": "/v1beta/models/{model}:countTokens",
+	} {
+		do(t, s, http.MethodPost, path, "", "Authorization", "")
+		if got := <-routes; got != want {
+			t.Errorf("%s is the route %q, want %q", path, got, want)
+		}
+	}
+}

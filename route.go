@@ -3,6 +3,7 @@ package llmproxy
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/go-llmproxy/llmproxy/provider"
@@ -12,7 +13,7 @@ import (
 
 // route is what a request's path asks for.
 type route struct {
-	name   string           // for observers and logs: "/v1/chat/completions", "/openai/…"
+	name   string           // for observers and logs, of few: "/v1/chat/completions", "/openai/…"
 	format translate.Format // the client's; errors are written in it
 	serve  func(*exchange) error
 	public bool // answered without authentication
@@ -67,6 +68,9 @@ var routes = staticRoutes()
 // forwardPrefixes are routes with more below them.
 var forwardPrefixes = []string{"/v1/images/", "/images/", "/v1/audio/", "/audio/"}
 
+// forwardNames are what OpenAI has below them.
+var forwardNames = []string{"generations", "edits", "variations", "speech", "transcriptions", "translations"}
+
 // mounted returns the request's escaped path below where the proxy is mounted.
 func (p *Proxy) mounted(r *http.Request) (string, bool) {
 	path := r.URL.EscapedPath()
@@ -108,7 +112,11 @@ func (p *Proxy) route(r *http.Request, path string) (route, error) {
 	}
 	for _, prefix := range forwardPrefixes {
 		if strings.HasPrefix(rest, prefix) && len(rest) > len(prefix) {
-			return rt.static(rest, staticRoute{http.MethodPost, translate.OpenAI, (*exchange).serveForward, false}, r)
+			rt, err := rt.static(rest, staticRoute{http.MethodPost, translate.OpenAI, (*exchange).serveForward, false}, r)
+			if !slices.Contains(forwardNames, rest[len(prefix):]) {
+				rt.name = prefix + "…" // a client may invent any number of paths
+			}
+			return rt, err
 		}
 	}
 	if id, ok := modelPath(rest); ok {
