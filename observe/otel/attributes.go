@@ -35,6 +35,7 @@ const (
 	keyIDKey          = attribute.Key("llmproxy.key.id")
 	outcomeKey        = attribute.Key("llmproxy.outcome")
 	providerFormatKey = attribute.Key("llmproxy.provider.format")
+	costKey           = attribute.Key("llmproxy.cost.usd")
 	gatewayLogKey     = attribute.Key("llmproxy.gateway.log_id")
 	gatewayCacheKey   = attribute.Key("llmproxy.gateway.cache_status")
 )
@@ -77,13 +78,15 @@ func appendAttempt(attrs []attribute.KeyValue, x *llmproxy.Exchange, a *llmproxy
 type answer struct {
 	id, model, finish string
 	usage             *translate.Usage
+	cost              float64 // in US dollars; meaningful only where priced
+	priced            bool
 	first             time.Duration // of a stream, from the attempt's start to its first content
 }
 
 // answerOf returns the answer to the last attempt, which is the one that an
 // exchange tells of.
 func answerOf(x *llmproxy.Exchange, last *llmproxy.Attempt) answer {
-	got := answer{id: x.ResponseID, model: x.ResponseModel, finish: x.Finish.Native, usage: x.Usage}
+	got := answer{id: x.ResponseID, model: x.ResponseModel, finish: x.Finish.Native, usage: x.Usage, cost: x.Cost.Dollars(), priced: x.Priced}
 	if got.finish == "" {
 		got.finish = string(x.Finish.Reason)
 	}
@@ -101,6 +104,9 @@ func appendAnswer(attrs []attribute.KeyValue, got answer) []attribute.KeyValue {
 	}
 	if got.first > 0 {
 		attrs = append(attrs, semconv.GenAIResponseTimeToFirstChunk(got.first.Seconds()))
+	}
+	if got.priced {
+		attrs = append(attrs, costKey.Float64(got.cost))
 	}
 	u := got.usage
 	if u == nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/go-llmproxy/llmproxy"
 	"github.com/go-llmproxy/llmproxy/gateway"
 	"github.com/go-llmproxy/llmproxy/observe/otel"
+	"github.com/go-llmproxy/llmproxy/price"
 	"github.com/go-llmproxy/llmproxy/rotate"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
@@ -44,7 +45,7 @@ func record() *llmproxy.Exchange {
 		},
 		Losses: []translate.Loss{{Path: "messages[0].canary", Reason: "canary"}},
 		Status: 200, Start: start, FirstByte: 450 * time.Millisecond, Duration: 2 * time.Second, BytesIn: 300, BytesOut: 900,
-		Usage: &translate.Usage{Input: 10, CacheRead: 20, CacheWrite: 30, Output: 40, Reasoning: 50}, UsageFrom: llmproxy.UsageUpstream,
+		Usage: &translate.Usage{Input: 10, CacheRead: 20, CacheWrite: 30, Output: 40, Reasoning: 50}, UsageFrom: llmproxy.UsageUpstream, Cost: 3 * price.Dollar / 4, Priced: true,
 		Finish: translate.Finish{Reason: translate.FinishError, Message: "canary", StopSequence: "canary"}, Aborted: true,
 		Err: errors.New("canary"), ResponseID: "resp-1", ResponseModel: "gpt-4o-2024-08-06",
 	}
@@ -135,6 +136,7 @@ func TestSpansFollowTheConvention(t *testing.T) {
 	has(t, spans[1], map[string]string{
 		"gen_ai.provider.name": "azure.ai.openai", "server.address": "::1", "server.port": "8443", "gen_ai.response.time_to_first_chunk": "0.25", "error.type": "timeout",
 		"gen_ai.usage.input_tokens": "60", "gen_ai.usage.output_tokens": "90", "llmproxy.gateway.log_id": "log-1", "llmproxy.gateway.cache_status": "MISS",
+		"llmproxy.cost.usd": "0.75",
 	})
 	has(t, spans[2], map[string]string{"llmproxy.principal": "alice", "llmproxy.losses": "1", "llmproxy.gateway": "gw", "llmproxy.request.id": "req-1"})
 }
@@ -160,6 +162,7 @@ func TestMetricsFollowTheConvention(t *testing.T) {
 		"gen_ai.client.operation.duration":            {genaiconv.ClientOperationDuration{}, "s", seconds, append(common, "error.type"), common[:3], 2},
 		"gen_ai.client.operation.time_to_first_chunk": {genaiconv.ClientOperationTimeToFirstChunk{}, "s", seconds, common, common[:3], 1},
 		"gen_ai.client.token.usage":                   {genaiconv.ClientTokenUsage{}, "{token}", tokens, append(common, "gen_ai.token.type"), append(common[:3:3], "gen_ai.token.type"), 2},
+		"llmproxy.cost":                               {nil, "{USD}", nil, common, common[:3], 1},
 		"llmproxy.exchange.duration":                  {nil, "s", seconds, []string{"llmproxy.route", "http.response.status_code", "error.type", "gen_ai.provider.name"}, []string{"llmproxy.route"}, 1},
 	}
 	_, metrics := observe(t, record())
@@ -201,6 +204,13 @@ func TestMetricsFollowTheConvention(t *testing.T) {
 			for _, p := range d.DataPoints {
 				check(p.Attributes, p.Bounds)
 			}
+		case metricdata.Sum[float64]:
+			for _, p := range d.DataPoints {
+				check(p.Attributes, nil)
+			}
+			if !d.IsMonotonic {
+				t.Errorf("%s may fall", m.Name)
+			}
 		default:
 			t.Errorf("%s is a %T", m.Name, d)
 		}
@@ -217,6 +227,8 @@ func TestMetricsFollowTheConvention(t *testing.T) {
 			want = 0.25
 		case "gen_ai.client.token.usage":
 			want = 150
+		case "llmproxy.cost":
+			want = 0.75
 		case "llmproxy.exchange.duration":
 			want = 2
 		}

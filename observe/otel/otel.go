@@ -19,13 +19,15 @@
 // github.com/open-telemetry/semantic-conventions-genai. What the conventions
 // have no name for starts with "llmproxy.".
 //
-// Metrics, all of them histograms with the convention's bounds:
+// Metrics; the histograms have the convention's bounds:
 //
 //   - gen_ai.client.operation.duration: each attempt, in seconds
 //   - gen_ai.client.operation.time_to_first_chunk: streams, from the attempt's
 //     start to its first content, in seconds
 //   - gen_ai.client.token.usage: the answer's tokens as the provider counted
 //     them, input and output apart; nothing where it told none
+//   - llmproxy.cost: a counter of what the tokens cost, in US dollars; nothing
+//     for a model without a price
 //   - llmproxy.exchange.duration: each exchange as its client saw it, with all
 //     of its attempts, in seconds
 //
@@ -86,6 +88,7 @@ type observer struct {
 	duration   genaiconv.ClientOperationDuration
 	firstChunk genaiconv.ClientOperationTimeToFirstChunk
 	tokens     genaiconv.ClientTokenUsage
+	cost       metric.Float64Counter
 	exchanges  metric.Float64Histogram
 }
 
@@ -114,11 +117,12 @@ func New(o Options) (llmproxy.Observer, error) {
 	t := &observer{tracer: o.TracerProvider.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))}
 	m := o.MeterProvider.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))
 	seconds := metric.WithExplicitBucketBoundaries(secondsBounds...)
-	var errs [4]error
+	var errs [5]error
 	t.duration, errs[0] = genaiconv.NewClientOperationDuration(m, seconds)
 	t.firstChunk, errs[1] = genaiconv.NewClientOperationTimeToFirstChunk(m, seconds)
 	t.tokens, errs[2] = genaiconv.NewClientTokenUsage(m, metric.WithExplicitBucketBoundaries(tokensBounds...))
-	t.exchanges, errs[3] = m.Float64Histogram("llmproxy.exchange.duration", seconds, metric.WithUnit("s"),
+	t.cost, errs[3] = m.Float64Counter("llmproxy.cost", metric.WithUnit("{USD}"), metric.WithDescription("Cost of the tokens used, where the model has a price."))
+	t.exchanges, errs[4] = m.Float64Histogram("llmproxy.exchange.duration", seconds, metric.WithUnit("s"),
 		metric.WithDescription("Duration of an exchange as its client saw it, with all of its attempts."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return llmproxy.Observer{}, err
@@ -218,5 +222,8 @@ func (t *observer) measure(ctx context.Context, a *llmproxy.Attempt, attrs []att
 	if u := got.usage; u != nil && t.tokens.Enabled(ctx) {
 		t.tokens.RecordSet(ctx, u.TotalInput(), with(semconv.GenAITokenTypeInput))
 		t.tokens.RecordSet(ctx, u.TotalOutput(), with(semconv.GenAITokenTypeOutput))
+	}
+	if got.priced && t.cost.Enabled(ctx) {
+		t.cost.Add(ctx, got.cost, metric.WithAttributeSet(with()))
 	}
 }

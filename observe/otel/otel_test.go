@@ -122,8 +122,8 @@ func (h *host) metrics() map[string]metricdata.Metrics {
 	return byName
 }
 
-// points returns the count and the sum of each set of attributes, the sets
-// written as "name=value name=value" in the order of the names.
+// points returns the count and the sum of each set of attributes (a counter's
+// count is 1), the sets written as "name=value name=value" in the order of the names.
 func points(m metricdata.Metrics) map[string][2]float64 {
 	out := map[string][2]float64{}
 	switch d := m.Data.(type) {
@@ -134,6 +134,10 @@ func points(m metricdata.Metrics) map[string][2]float64 {
 	case metricdata.Histogram[int64]:
 		for _, p := range d.DataPoints {
 			out[encode(p.Attributes)] = [2]float64{float64(p.Count), float64(p.Sum)}
+		}
+	case metricdata.Sum[float64]:
+		for _, p := range d.DataPoints {
+			out[encode(p.Attributes)] = [2]float64{1, p.Value}
 		}
 	}
 	return out
@@ -438,7 +442,7 @@ func TestUnsampled(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if want := []string{"gen_ai.client.operation.duration", "gen_ai.client.operation.time_to_first_chunk", "gen_ai.client.token.usage", "llmproxy.exchange.duration"}; !slices.Equal(names, want) {
+	if want := []string{"gen_ai.client.operation.duration", "gen_ai.client.operation.time_to_first_chunk", "gen_ai.client.token.usage", "llmproxy.cost", "llmproxy.exchange.duration"}; !slices.Equal(names, want) {
 		t.Errorf("measured %q, want %q", names, want)
 	}
 }
