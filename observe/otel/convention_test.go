@@ -162,7 +162,7 @@ func TestMetricsFollowTheConvention(t *testing.T) {
 		"gen_ai.client.operation.duration":            {genaiconv.ClientOperationDuration{}, "s", seconds, append(common, "error.type"), common[:3], 2},
 		"gen_ai.client.operation.time_to_first_chunk": {genaiconv.ClientOperationTimeToFirstChunk{}, "s", seconds, common, common[:3], 1},
 		"gen_ai.client.token.usage":                   {genaiconv.ClientTokenUsage{}, "{token}", tokens, append(common, "gen_ai.token.type"), append(common[:3:3], "gen_ai.token.type"), 2},
-		"llmproxy.cost":                               {nil, "{USD}", nil, common, common[:3], 1},
+		"llmproxy.cost.usd":                           {nil, "{USD}", nil, common, common[:3], 1},
 		"llmproxy.exchange.duration":                  {nil, "s", seconds, []string{"llmproxy.route", "http.response.status_code", "error.type", "gen_ai.provider.name"}, []string{"llmproxy.route"}, 1},
 	}
 	_, metrics := observe(t, record())
@@ -227,7 +227,7 @@ func TestMetricsFollowTheConvention(t *testing.T) {
 			want = 0.25
 		case "gen_ai.client.token.usage":
 			want = 150
-		case "llmproxy.cost":
+		case "llmproxy.cost.usd":
 			want = 0.75
 		case "llmproxy.exchange.duration":
 			want = 2

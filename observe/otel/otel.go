@@ -26,7 +26,7 @@
 //     start to its first content, in seconds
 //   - gen_ai.client.token.usage: the answer's tokens as the provider counted
 //     them, input and output apart; nothing where it told none
-//   - llmproxy.cost: a counter of what the tokens cost, in US dollars; nothing
+//   - llmproxy.cost.usd: a counter of what the tokens cost, in US dollars; nothing
 //     for a model without a price
 //   - llmproxy.exchange.duration: each exchange as its client saw it, with all
 //     of its attempts, in seconds
@@ -121,7 +121,7 @@ func New(o Options) (llmproxy.Observer, error) {
 	t.duration, errs[0] = genaiconv.NewClientOperationDuration(m, seconds)
 	t.firstChunk, errs[1] = genaiconv.NewClientOperationTimeToFirstChunk(m, seconds)
 	t.tokens, errs[2] = genaiconv.NewClientTokenUsage(m, metric.WithExplicitBucketBoundaries(tokensBounds...))
-	t.cost, errs[3] = m.Float64Counter("llmproxy.cost", metric.WithUnit("{USD}"), metric.WithDescription("Cost of the tokens used, where the model has a price."))
+	t.cost, errs[3] = m.Float64Counter("llmproxy.cost.usd", metric.WithUnit("{USD}"), metric.WithDescription("Cost of the tokens used, where the model has a price."))
 	t.exchanges, errs[4] = m.Float64Histogram("llmproxy.exchange.duration", seconds, metric.WithUnit("s"),
 		metric.WithDescription("Duration of an exchange as its client saw it, with all of its attempts."))
 	if err := errors.Join(errs[:]...); err != nil {

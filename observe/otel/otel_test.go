@@ -442,7 +442,7 @@ func TestUnsampled(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if want := []string{"gen_ai.client.operation.duration", "gen_ai.client.operation.time_to_first_chunk", "gen_ai.client.token.usage", "llmproxy.cost", "llmproxy.exchange.duration"}; !slices.Equal(names, want) {
+	if want := []string{"gen_ai.client.operation.duration", "gen_ai.client.operation.time_to_first_chunk", "gen_ai.client.token.usage", "llmproxy.cost.usd", "llmproxy.exchange.duration"}; !slices.Equal(names, want) {
 		t.Errorf("measured %q, want %q", names, want)
 	}
 }
