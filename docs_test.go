@@ -74,6 +74,7 @@ var documentImports = map[string]string{
 	"llmproxy": module, "gateway": module + "/gateway", "price": module + "/price", "provider": module + "/provider", "rotate": module + "/rotate", "translate": module + "/translate",
 	"sqlrotate": module + "/rotate/sqlrotate", "redisrotate": module + "/rotate/redisrotate",
 	"bedrock": module + "/provider/bedrock", "vertex": module + "/provider/vertex",
+	"otel": module + "/observe/otel", "otelhttp": "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp", "propagation": "go.opentelemetry.io/otel/propagation",
 	"openai": "github.com/openai/openai-go/v3", "option": "github.com/openai/openai-go/v3/option",
 }
 

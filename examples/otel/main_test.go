@@ -8,6 +8,15 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/provider"
+	"github.com/go-llmproxy/llmproxy/provider/providertest"
+	"github.com/go-llmproxy/llmproxy/rotate"
 )
 
 // A request from a client that is in a trace shows in the metrics and, below
@@ -80,5 +89,32 @@ func TestExport(t *testing.T) {
 	request := byID[exchange.Parent.SpanID]
 	if len(byID) != 3 || exchange.Name != "POST /v1/chat/completions" || request.Parent.SpanID != "b7ad6b7169203331" {
 		t.Errorf("spans %+v", byID)
+	}
+}
+
+// A transport of otelhttp tells providers of its own span, in the client's
+// trace, instead of the client's.
+func TestTransportTellsProviders(t *testing.T) {
+	up := providertest.NewServer(t, providertest.Text("hi"))
+	tracer, propagator := trace.NewTracerProvider(), propagation.TraceContext{}
+	openai := provider.OpenAI()
+	openai.BaseURL = up.URL
+	proxy, err := llmproxy.New(llmproxy.WithProvider(openai), llmproxy.WithKeys("openai", rotate.Secrets("sk-1")...), llmproxy.WithoutAuth(),
+		llmproxy.WithTransport(otelhttp.NewTransport(http.DefaultTransport, otelhttp.WithTracerProvider(tracer), otelhttp.WithPropagators(propagator))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(otelhttp.NewHandler(proxy, "llm", otelhttp.WithTracerProvider(tracer), otelhttp.WithPropagators(propagator)))
+	defer s.Close()
+	r, _ := http.NewRequest("POST", s.URL+"/v1/chat/completions", strings.NewReader(`{"model":"openai/m","messages":[{"role":"user","content":"q"}]}`))
+	r.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	got := up.Requests()[0].Header.Values("Traceparent")
+	if len(got) != 1 || !strings.HasPrefix(got[0], "00-0af7651916cd43dd8448eb211c80319c-") || strings.Contains(got[0], "b7ad6b7169203331") {
+		t.Errorf("the provider got traceparent %q", got)
 	}
 }
