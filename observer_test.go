@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/gateway"
 	"github.com/go-llmproxy/llmproxy/provider"
 	"github.com/go-llmproxy/llmproxy/provider/providertest"
 	"github.com/go-llmproxy/llmproxy/rotate"
@@ -89,6 +90,24 @@ func TestRouteNames(t *testing.T) {
 		do(t, s, http.MethodPost, path, "", "Authorization", "")
 		if got := <-routes; got != want {
 			t.Errorf("%s is the route %q, want %q", path, got, want)
+		}
+	}
+}
+
+// Behind a gateway, too, an attempt's host is the provider's own.
+func TestHostBehindGateway(t *testing.T) {
+	for _, universal := range []bool{false, true} {
+		up := providertest.NewServer(t, providertest.Text("hi"))
+		seen := make(chan llmproxy.Exchange, 1)
+		s := proxy(t, llmproxy.WithProvider(provider.OpenAI()), llmproxy.WithKeys("openai", rotate.Secrets("sk-1")...), llmproxy.WithTransport(up.Everywhere()),
+			llmproxy.WithGateway(&gateway.Gateway{Account: "acct", Name: "gw", Universal: universal}), llmproxy.WithObserver(llmproxy.Observer{
+				Exchange: func(_ context.Context, x *llmproxy.Exchange) { seen <- *x },
+			}))
+		if a := do(t, s, http.MethodPost, "/v1/chat/completions", `{"model":"openai/m","messages":[{"role":"user","content":"q"}]}`); a.StatusCode != 200 {
+			t.Fatal(a.StatusCode, a.body)
+		}
+		if x := <-seen; len(x.Attempts) != 1 || x.Attempts[0].Host != "api.openai.com" || x.Gateway != "gw" || up.Requests()[0].Host != "gateway.ai.cloudflare.com" {
+			t.Errorf("universal %v: observed %+v", universal, x)
 		}
 	}
 }
