@@ -30,7 +30,7 @@ const (
 var headerClasses = func() map[string]headerClass {
 	classes := map[string]headerClass{}
 	for class, names := range map[headerClass]string{
-		hop: "Connection Proxy-Connection Keep-Alive Proxy-Authenticate Proxy-Authorization Te Trailer Transfer-Encoding Upgrade",
+		hop: "Connection Proxy-Connection Keep-Alive Proxy-Authenticate Proxy-Authorization Te Trailer Transfer-Encoding Upgrade Http2-Settings",
 		owned: "Authorization X-Api-Key X-Goog-Api-Key Api-Key Cf-Aig-Authorization Cookie Llmproxy-Strict Content-Length Host " +
 			"Forwarded X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Port X-Real-Ip Via " +
 			"Cf-Connecting-Ip Cf-Ray Cf-Ipcountry Cf-Visitor True-Client-Ip",

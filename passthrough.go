@@ -90,19 +90,22 @@ func (a *attempt) relayRaw(resp *http.Response) error {
 	return err
 }
 
+// isUpgrade reports whether the client asks for a WebSocket. Every other
+// upgrade is as good as not asked for, as RFC 9110, section 7.8 allows: through
+// h2c a client could send requests that nobody looks at.
 func isUpgrade(h http.Header) bool {
 	for _, v := range h["Connection"] {
 		for n := range strings.SplitSeq(v, ",") {
 			if strings.EqualFold(strings.TrimSpace(n), "upgrade") {
-				return h.Get("Upgrade") != ""
+				return len(h["Upgrade"]) == 1 && strings.EqualFold(h["Upgrade"][0], "websocket")
 			}
 		}
 	}
 	return false
 }
 
-// serveUpgrade passes a WebSocket, or whatever else the client upgrades to.
-// The standard library knows how to join two connections.
+// serveUpgrade passes a WebSocket. The standard library knows how to join two
+// connections.
 func (x *exchange) serveUpgrade(t *target) error {
 	key, done, err := x.p.acquire(x.r.Context(), t, x.scope(nil))
 	if err != nil {
