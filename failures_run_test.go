@@ -2,7 +2,6 @@ package llmproxy_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,6 +17,10 @@ import (
 	"github.com/go-llmproxy/llmproxy/provider/providertest"
 	"github.com/go-llmproxy/llmproxy/rotate"
 	"github.com/go-llmproxy/llmproxy/translate"
+	"github.com/go-llmproxy/llmproxy/translate/anthropic"
+	"github.com/go-llmproxy/llmproxy/translate/gemini"
+	"github.com/go-llmproxy/llmproxy/translate/openai"
+	"github.com/go-llmproxy/llmproxy/translate/responses"
 )
 
 var modes = []string{"translated", "same format", "pass-through"}
@@ -28,12 +31,13 @@ var dialects = []struct {
 	format           translate.Format
 	name, own, other string
 	path, pass, body string
-	marker           string
+	markers          []string // any of them
+	codec            translate.Outbound
 }{
-	{translate.OpenAI, "Chat", "openai", "anthropic", "/v1/chat/completions", "/openai/chat/completions", `{"model":%q,"stream":%t,"messages":[{"role":"user","content":"hi"}]}`, "[DONE]"},
-	{translate.Responses, "Responses", "openai", "anthropic", "/v1/responses", "/openai/responses", `{"model":%q,"stream":%t,"input":"hi"}`, `"type":"response.completed"`},
-	{translate.Anthropic, "Anthropic", "anthropic", "openai", "/v1/messages", "/anthropic/v1/messages", `{"model":%q,"stream":%t,"max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`, `"message_stop"`},
-	{translate.Gemini, "Gemini", "google-ai-studio", "openai", "/v1beta/models/%s:%s", "/google-ai-studio/v1beta/models/%s:%s", `{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}`, `"finishReason"`},
+	{translate.OpenAI, "Chat", "openai", "anthropic", "/v1/chat/completions", "/openai/chat/completions", `{"model":%q,"stream":%t,"messages":[{"role":"user","content":"hi"}]}`, []string{"[DONE]"}, openai.Outbound{}},
+	{translate.Responses, "Responses", "openai", "anthropic", "/v1/responses", "/openai/responses", `{"model":%q,"stream":%t,"input":"hi"}`, []string{`"type":"response.completed"`, `"type":"response.incomplete"`}, responses.Outbound{}},
+	{translate.Anthropic, "Anthropic", "anthropic", "openai", "/v1/messages", "/anthropic/v1/messages", `{"model":%q,"stream":%t,"max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`, []string{`"message_stop"`}, anthropic.Outbound{}},
+	{translate.Gemini, "Gemini", "google-ai-studio", "openai", "/v1beta/models/%s:%s", "/google-ai-studio/v1beta/models/%s:%s", `{"contents":[{"role":"user","parts":[{"text":"hi"}]}]}`, []string{`"finishReason"`, `"blockReason"`}, gemini.Outbound{}},
 }
 
 // rows runs a fault for the clients of all formats, and returns the rest of the
@@ -81,14 +85,23 @@ func (f *fault) run(t *testing.T, dialect int, mode string, step providertest.St
 		start = providertest.NewPipeServer
 	}
 	good := start(t, providertest.Forever(providertest.Say(words)))
-	transports := map[string]http.RoundTripper{strings.TrimPrefix(good.URL, "http://"): good.Client().Transport}
+	transports := map[string]http.RoundTripper{good.Listener.Addr().String(): good.Client().Transport}
 	var address string
 	if f.address != nil {
 		address = f.address(t)
 	} else {
-		bad := start(t, providertest.Forever(step))
+		if f.http2 {
+			start = providertest.NewTLSServer
+		}
+		bad := start(t)
+		switch {
+		case step.Reply != nil:
+			bad.Then(providertest.Forever(step))
+		case f.busy:
+			bad.Then(providertest.Hang()) // for the other request
+		}
 		address = bad.URL
-		transports[strings.TrimPrefix(bad.URL, "http://")] = bad.Client().Transport
+		transports[bad.Listener.Addr().String()] = bad.Client().Transport
 	}
 	up := map[string]func() *provider.HTTP{"openai": provider.OpenAI, "anthropic": provider.Anthropic, "google-ai-studio": provider.GoogleAIStudio}[home]()
 	up.BaseURL = address
@@ -97,16 +110,27 @@ func (f *fault) run(t *testing.T, dialect int, mode string, step providertest.St
 	if !help {
 		keys, targets = keys[:1], targets[:1]
 	}
-	now := time.Unix(1700000000, 0)
-	clock := func() time.Time { return now }
-	pool := rotate.NewPool(rotate.Static(map[string][]rotate.Key{home: keys, "spare": rotate.Secrets("secret-3")}), rotate.WithClock(clock))
+	clock := &clock{time.Unix(1700000000, 0)}
+	pool := rotate.NewPool(rotate.Static(map[string][]rotate.Key{home: keys, "spare": rotate.Secrets("secret-3")}), rotate.WithClock(clock.time))
+	target := "m"
+	if mode == "pass-through" {
+		target = ""
+	}
+	if f.before != nil {
+		f.before(t, pool, clock, home, target)
+	}
 	records := make(chan llmproxy.Exchange, 1)
 	opts := []llmproxy.Option{
 		llmproxy.WithoutAuth(), llmproxy.WithProvider(up, provider.Compatible("spare", good.URL)), llmproxy.WithKeyRotator(pool), llmproxy.WithTimeouts(f.bounds),
 		llmproxy.WithAlias("any", targets...),
-		llmproxy.WithObserver(llmproxy.Observer{Exchange: func(_ context.Context, x *llmproxy.Exchange) { records <- *x }}),
+		llmproxy.WithObserver(llmproxy.Observer{Exchange: func(_ context.Context, x *llmproxy.Exchange) {
+			if x.ID == "row" {
+				records <- *x
+			}
+		}}),
 	}
-	if f.virtual() {
+	opts = append(opts, f.options...)
+	if f.virtual() || f.http2 {
 		opts = append(opts, llmproxy.WithTransport(transport(func(r *http.Request) (*http.Response, error) { return transports[r.URL.Host].RoundTrip(r) })))
 	}
 	p, err := llmproxy.New(opts...)
@@ -127,6 +151,10 @@ func (f *fault) run(t *testing.T, dialect int, mode string, step providertest.St
 		client = s.Client()
 	}
 	defer s.Close()
+	leave := func() {}
+	if f.busy {
+		leave = occupy(t, client, s.URL+"/"+home+"/v1/files")
+	}
 	path, model := d.path, "any"
 	if mode == "pass-through" {
 		path, model = d.pass, "m"
@@ -146,6 +174,7 @@ func (f *fault) run(t *testing.T, dialect int, mode string, step providertest.St
 	}
 	r, _ := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Request-Id", "row")
 	client.Transport.(*http.Transport).DisableCompression = true
 	var got seen
 	resp, err := client.Do(r)
@@ -154,26 +183,28 @@ func (f *fault) run(t *testing.T, dialect int, mode string, step providertest.St
 	} else {
 		b, err := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
-		got.client = describe(resp, b, err, d.marker, f.whole)
+		got.client = describe(resp, b, err, d.markers, f.whole)
+		if f.reads && resp.StatusCode == http.StatusOK {
+			got.client += ", " + read(d.codec, b)
+		}
 	}
 	if f.leaves {
 		got.client = "has left; " + got.client
 	}
 	x := <-records
+	leave()
 	got.observer = observed(&x)
-	model = "m"
-	if mode == "pass-through" {
-		model = ""
-	}
 	states, err := pool.Snapshot(t.Context(), home)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got.key = suffered(states[0], now)
-	target := pool.Target(home, model)
+	got.key = suffered(states[0], clock.now)
 	got.target = "nothing"
-	if target.Streak > 0 {
-		got.target = fmt.Sprintf("%d towards the breaker", target.Streak)
+	switch n := pool.Target(home, target).Streak; {
+	case n >= 5:
+		got.target = "the breaker is open"
+	case n > 0:
+		got.target = fmt.Sprintf("%d towards the breaker", n)
 	}
 	var tries []string
 	for _, a := range x.Attempts {
@@ -183,8 +214,14 @@ func (f *fault) run(t *testing.T, dialect int, mode string, step providertest.St
 		}
 		tries = append(tries, name+" "+a.Class.String())
 	}
-	got.attempts = "not retried: "
-	if len(tries) > 1 {
+	switch {
+	case len(tries) == 0:
+		got.attempts = "none"
+	case x.Attempts[0].Provider == "spare":
+		got.attempts = "none at the same target: "
+	case len(tries) == 1:
+		got.attempts = "not retried: "
+	default:
 		got.attempts = "retried: "
 	}
 	got.attempts += strings.Join(tries, ", ")
@@ -203,107 +240,25 @@ func (f *fault) run(t *testing.T, dialect int, mode string, step providertest.St
 	return got
 }
 
-// describe tells what a client sees of an answer.
-func describe(resp *http.Response, body []byte, err error, marker string, whole bool) string {
-	s := fmt.Sprint(resp.StatusCode)
-	if e := errorWords(body); e != "" {
-		s += ", error " + e
-	}
-	if v := resp.Header.Get("Retry-After"); v != "" {
-		s += ", Retry-After " + v
-	}
-	if resp.StatusCode >= 300 {
-		return s
-	}
-	switch {
-	case resp.Header.Get("Content-Encoding") != "":
-		s += ", content encoded"
-	case strings.Contains(string(body), "<html>"):
-		s += ", the provider's HTML"
-	case whole && json.Valid(body):
-		s += ", a whole JSON body"
-	case !whole && strings.Contains(string(body), marker):
-		s += ", terminal marker"
-	case !whole:
-		s += ", no terminal marker"
-	}
-	if err != nil {
-		s += ", connection broken"
-	}
-	return s
-}
-
-// errorWords returns the type and the code of the error in a body or a stream.
-func errorWords(body []byte) string {
-	frames := []string{string(body)}
-	for line := range strings.Lines(string(body)) {
-		if data, ok := strings.CutPrefix(line, "data: "); ok {
-			frames = append(frames, data)
+// occupy has another request under way until the function that it returns is
+// called.
+func occupy(t *testing.T, client *http.Client, url string) func() {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { // the function waits for it
+		defer close(done)
+		r, _ := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if resp, err := client.Do(r); err == nil {
+			t.Errorf("the other request was answered with %d", resp.StatusCode)
+			_ = resp.Body.Close()
 		}
+	}()
+	synctest.Wait()
+	return func() {
+		cancel()
+		<-done
+		synctest.Wait()
 	}
-	type inner struct {
-		Type, Status string
-		Code         any
-	}
-	for _, f := range frames {
-		var e struct {
-			Type     string
-			Code     any
-			Error    *inner
-			Response struct{ Error *inner }
-		}
-		if json.Unmarshal([]byte(f), &e) != nil {
-			continue
-		}
-		if e.Error == nil {
-			e.Error = e.Response.Error
-		}
-		if e.Error == nil && e.Type == "error" {
-			e.Error = &inner{Type: "event", Code: e.Code}
-		}
-		if e.Error != nil {
-			words := []string{}
-			for _, w := range []any{e.Error.Type, e.Error.Status, e.Error.Code} {
-				if w != nil && w != "" {
-					words = append(words, fmt.Sprint("`", w, "`"))
-				}
-			}
-			return strings.Join(words, " ")
-		}
-	}
-	return ""
-}
-
-// observed tells what an observer is told of an exchange.
-func observed(x *llmproxy.Exchange) string {
-	s := "ok"
-	if x.Err != nil {
-		s = "failed"
-	}
-	s += fmt.Sprintf(", status %d", x.Status)
-	for _, a := range x.Attempts {
-		s += fmt.Sprintf(", attempt %s (%d)", a.Class, a.Status)
-	}
-	s += ", usage " + string(x.UsageFrom)
-	if x.Aborted {
-		s += ", aborted"
-	}
-	return s
-}
-
-// suffered tells what a key's state has become.
-func suffered(k rotate.KeyState, now time.Time) string {
-	state, until := k.State, k.Until
-	if len(k.Models) > 0 {
-		state, until = k.Models[0].State+", this model", k.Models[0].Until
-	}
-	if state == "healthy" {
-		return "nothing"
-	}
-	if until.Sub(now) == 7*time.Second {
-		return "cooled as hinted: " + state
-	}
-	return "cooled: " + state
 }
 
 // The usage that an attempt told before it failed is not that of the answer.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-llmproxy/llmproxy"
 	"github.com/go-llmproxy/llmproxy/provider/providertest"
+	"github.com/go-llmproxy/llmproxy/rotate"
 )
 
 // moment is how far an answer has come when a fault strikes.
@@ -58,6 +59,15 @@ type fault struct {
 	// step at beforeHeaders has it.
 	address func(testing.TB) string
 	bounds  llmproxy.Timeouts
+	options []llmproxy.Option
+	// before is what the pool has seen before the request.
+	before func(t *testing.T, p *rotate.Pool, clock *clock, home, model string)
+	// http2 has the provider speak HTTP/2.
+	http2 bool
+	// busy has another request under way.
+	busy bool
+	// reads has the client say which tool calls it read, and why they ended.
+	reads bool
 	// whole asks for no stream.
 	whole bool
 	// leaves has the client go away a second after it asked.
@@ -65,13 +75,14 @@ type fault struct {
 }
 
 // virtual reports whether the fault takes time.
-func (f *fault) virtual() bool { return f.leaves || f.bounds != (llmproxy.Timeouts{}) }
+func (f *fault) virtual() bool { return f.leaves || f.busy || f.bounds != (llmproxy.Timeouts{}) }
 
 const (
 	noHeader   = "it precedes every answer"
 	whileSent  = "a header is sent whole, or the fault is a reset"
 	noStatus   = "the status has been sent"
 	fromHeader = "it lies in the header, and shows at once"
+	noRequest  = "no request is sent to the provider"
 )
 
 // only is a fault that is there from the beginning.
@@ -106,6 +117,11 @@ func inBand(status int) map[moment]providertest.Step {
 	return steps
 }
 
+func without(m map[moment]providertest.Step, at moment) map[moment]providertest.Step {
+	delete(m, at)
+	return m
+}
+
 func with(m map[moment]providertest.Step, at moment, s providertest.Step) map[moment]providertest.Step {
 	m[at] = s
 	return m
@@ -122,15 +138,17 @@ func faults() []fault {
 		{name: "TLS failure", at: only(providertest.Step{}), never: noHeader, address: providertest.BrokenTLS},
 		{name: "Reset before the request body is read", at: only(providertest.ResetUnread()), never: noHeader},
 		{name: "Reset", at: with(inStream(providertest.ResetAfterEvents), beforeHeaders, providertest.Reset())},
+		{name: "Closed without an answer", at: only(providertest.Abort()), never: noHeader},
 		{name: "Slow headers", at: only(providertest.Hang()), never: noHeader, bounds: llmproxy.Timeouts{ResponseHeader: 30 * time.Second}},
 		{name: "Endless headers", at: only(providertest.EndlessHeaders()), never: noHeader},
 		{name: "429 with a hint", at: only(providertest.RateLimited(hint)), never: noStatus},
 		{name: "429 without a hint", at: only(providertest.RateLimited(0)), never: noStatus},
 	}
-	for _, status := range []int{400, 401, 403, 404, 413, 500, 502, 503} {
+	for _, status := range []int{400, 401, 402, 403, 404, 413, 500, 502, 503} {
 		fs = append(fs, fault{name: fmt.Sprint(status), at: only(providertest.Fail(status, "trouble")), never: noStatus})
 	}
-	return append(fs,
+	fs = append(fs,
+		fault{name: "No money or quota left", at: only(providertest.QuotaExhausted()), never: noStatus},
 		fault{name: "529", at: only(providertest.Overloaded()), never: noStatus},
 		fault{name: "200 with an error for a body", at: map[moment]providertest.Step{headersSent: providertest.FailInside(0, words, 529, "trouble")}, never: "the body is the error and nothing else", whole: true},
 		fault{name: "Error event: overloaded", at: inBand(529), never: "an event needs a header"},
@@ -149,18 +167,23 @@ func faults() []fault {
 		fault{name: "Content-Length too small", at: map[moment]providertest.Step{atTheEnd: providertest.Say(words).With(providertest.WrongLength(-10))}, never: "it shows at the end", whole: true},
 		fault{name: "Gzip that nobody asked for", at: say(providertest.Gzip()), never: fromHeader},
 		fault{name: "An event of 1 MiB", at: map[moment]providertest.Step{firstContent: providertest.Say(providertest.Answer{Text: said + strings.Repeat(" x", 1<<19), Whole: true, Usage: true})}, never: "it is the only content"},
+		fault{name: "An event beyond `Limits.Event`", at: without(inStream(func(n int) func(*providertest.Reply) { return providertest.LongEvent(n, 1<<20) }), atTheEnd),
+			never: "an event needs a header, and the last one is like any other", options: []llmproxy.Option{llmproxy.WithLimits(llmproxy.Limits{Event: 64 << 10})}},
 		fault{name: "Comments of 1 MiB", at: say(providertest.Comments(1 << 20)), never: "it is before each event"},
 		fault{name: "HTML with 200", at: map[moment]providertest.Step{headersSent: providertest.Raw(200, "text/html", []byte("<html>down</html>"))}, never: fromHeader},
 		fault{name: "Empty body with 200", at: map[moment]providertest.Step{headersSent: providertest.Raw(200, "text/event-stream", nil)}, never: fromHeader},
+		fault{name: "Empty body with 200, no stream", at: map[moment]providertest.Step{headersSent: providertest.Raw(200, "application/json", nil)}, never: fromHeader, whole: true},
 		fault{name: "Split UTF-8 and CRLF", at: say(providertest.CRLF(), providertest.Trickle(1, 0)), never: "it is there from the first byte to the last"},
 		fault{name: "Client abort", at: with(inStream(providertest.StallAfterEvents), beforeHeaders, providertest.Hang()), leaves: true},
 	)
+	return append(append(fs, manners()...), conditions()...)
 }
 
 // TestFailureTable has every fault happen at every moment, to clients of every
 // format, and compares what is seen with docs/failures.md.
 //
-// pitfall 2, pitfall 3, pitfall 4, pitfall 5, pitfall 25, pitfall 26
+// pitfall 2, pitfall 3, pitfall 4, pitfall 5, pitfall 11, pitfall 12, pitfall 14,
+// pitfall 25, pitfall 26, pitfall 31
 func TestFailureTable(t *testing.T) {
 	var out strings.Builder
 	for _, f := range faults() {

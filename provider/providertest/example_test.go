@@ -79,11 +79,12 @@ func ExampleFail() {
 		providertest.Raw(http.StatusOK, "text/html", []byte("<html>")),
 		providertest.ResetUnread(), // before the request's body is read
 		providertest.Reset(),       // after it
+		providertest.Abort(),
 		providertest.EndlessHeaders(),
 		providertest.Forever(providertest.Hang()),
 	)
 	defer up.Close()
-	for range 8 {
+	for range 9 {
 		resp, err := http.Post(up.URL+"/v1/messages", "application/json", strings.NewReader(`{"model":"m"}`))
 		if err != nil {
 			fmt.Println("no answer")
@@ -98,6 +99,7 @@ func ExampleFail() {
 	// 429 [application/json] [20]
 	// 529 [application/json] []
 	// 200 [text/html] []
+	// no answer
 	// no answer
 	// no answer
 	// no answer

@@ -97,6 +97,10 @@ func ResetUnread() Step {
 // Reset resets the connection when the request has been read.
 func Reset() Step { return Step{Reply: func(*Request) *Reply { return &Reply{Reset: true} }} }
 
+// Abort ends the connection without an answer when the request has been read;
+// over HTTP/2 it ends the stream, by RST_STREAM.
+func Abort() Step { return Step{Reply: func(*Request) *Reply { panic(http.ErrAbortHandler) }} }
+
 // Hang reads the request and says nothing.
 func Hang() Step { return Step{Reply: func(*Request) *Reply { return &Reply{Delay: 1<<63 - 1} }} }
 
@@ -290,6 +294,12 @@ func (r *Reply) write(s *Server, w http.ResponseWriter, req *http.Request) {
 		s.wait(req, 1<<63-1)
 	}
 	if r.Reset {
+		if req.ProtoMajor == 2 {
+			// HTTP/2's server flushes a frame after it has said that it is
+			// written, and before it writes another.
+			_, _ = w.Write([]byte("\n"))
+			_ = rc.Flush()
+		}
 		resetConn(req)
 	}
 	if r.Cut || r.Stall {
