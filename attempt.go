@@ -112,12 +112,15 @@ func (x *exchange) tryTarget(t *target, j *job, deadline time.Time, last error) 
 	return last, false
 }
 
-// recovery has a provider's 429 say when the first of all keys recovers, where
-// no key is left to try: the provider spoke of the one key that it saw.
+// recovery has a provider's 429 or 402 say when the first of all keys recovers,
+// where no key is left to try: the provider spoke of the one key that it saw.
 func recovery(last, none error) error {
 	var unavailable *rotate.UnavailableError
 	var e *translate.Error
-	if !errors.As(none, &unavailable) || unavailable.RetryAfter <= 0 || !errors.As(last, &e) || e.StatusCode() != http.StatusTooManyRequests {
+	if !errors.As(none, &unavailable) || unavailable.RetryAfter <= 0 || !errors.As(last, &e) {
+		return last
+	}
+	if status := e.StatusCode(); status != http.StatusTooManyRequests && status != http.StatusPaymentRequired {
 		return last
 	}
 	cause := *e
@@ -315,7 +318,11 @@ func (a *attempt) receive(ctx context.Context, resp *http.Response, j *job, rec 
 		return outcome, j.answer(a, resp)
 	}
 	e := a.parseError(resp, body)
-	raw := j.raw || a.format == a.rt.format && !a.refused(e) && ownError(a.format, body)
+	blamed := !j.raw && blamesRequest(outcome, e)
+	raw := j.raw || a.format == a.rt.format && !a.refused(e) && !blamed && ownError(a.format, body)
+	if blamed {
+		e.Kind, e.Status, e.Type, e.Code = translate.QuotaExceeded, http.StatusPaymentRequired, "", ""
+	}
 	return outcome, &failure{e, resp.Header, raw && len(body) > 0}
 }
 

@@ -65,6 +65,13 @@ func (a *attempt) refused(e *translate.Error) bool {
 	return e.Kind == translate.Authentication || e.Kind == translate.PermissionError
 }
 
+// blamesRequest reports a provider's 400 for what is the fault of the proxy's
+// account, which Anthropic's is when its money is used up. A client would
+// drop a request that is sound.
+func blamesRequest(o rotate.Outcome, e *translate.Error) bool {
+	return o.Class == rotate.QuotaExhausted && e.StatusCode() == http.StatusBadRequest
+}
+
 // sendError explains an error of the transport.
 func (a *attempt) sendError(ctx context.Context, err error) (rotate.Outcome, error) {
 	if a.r.Context().Err() != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-llmproxy/llmproxy"
 	"github.com/go-llmproxy/llmproxy/provider"
+	"github.com/go-llmproxy/llmproxy/provider/providertest"
 	"github.com/go-llmproxy/llmproxy/rotate"
 )
 
@@ -323,6 +324,29 @@ func TestAllKeysCooling(t *testing.T) {
 		got := do(t, s, "POST", path, c.body)
 		if got.StatusCode != 429 || got.Header.Get("Retry-After") != "40" || got.Header.Get("Retry-After-Ms") != "40000" || !strings.Contains(got.body, c.want) || calls.Load() != 3 {
 			t.Errorf("%s: %d after %d calls, Retry-After %q: %s", path, got.StatusCode, calls.Load(), got.Header.Get("Retry-After"), got.body)
+		}
+	}
+}
+
+// An account without money is not the client's fault, whatever the provider
+// calls it: a client drops a request that is answered by 400.
+//
+// pitfall 11, pitfall 12
+func TestEmptyAccountIsNoBadRequest(t *testing.T) {
+	for path, c := range map[string]struct{ body, want string }{
+		"/v1/messages":         {`{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}]}`, `"type":"billing_error"`},
+		"/v1/chat/completions": {`{"model":"anthropic/m","messages":[{"role":"user","content":"x"}]}`, `"type":"insufficient_quota"`},
+	} {
+		up := providertest.NewServer(t, providertest.QuotaExhausted(), providertest.QuotaExhausted())
+		anthropic := provider.Anthropic()
+		anthropic.BaseURL = up.URL
+		s := proxy(t, llmproxy.WithProvider(anthropic), llmproxy.WithKeys("anthropic", rotate.Secrets("k0", "k1")...))
+		got := do(t, s, "POST", path, c.body)
+		if got.StatusCode != 402 || got.Header.Get("Retry-After") == "" || !strings.Contains(got.body, c.want) || !strings.Contains(got.body, "credit balance is too low") || up.Count() != 2 {
+			t.Errorf("%s: %d after %d calls, Retry-After %q: %s", path, got.StatusCode, up.Count(), got.Header.Get("Retry-After"), got.body)
+		}
+		if got := do(t, s, "POST", path, c.body); got.StatusCode != 429 || up.Count() != 2 { // both are cooling
+			t.Errorf("%s: then %d after %d calls: %s", path, got.StatusCode, up.Count(), got.body)
 		}
 	}
 }
