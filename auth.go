@@ -27,22 +27,41 @@ func authError(err error) error {
 	return &translate.Error{Kind: translate.Authentication, Message: errUnauthorized.Message, Err: err}
 }
 
-// keyAuth accepts any of the keys. It compares digests, all of them, so that
-// the time it takes tells nothing of the keys, nor of their lengths.
-func keyAuth(keys []rotate.Secret) AuthFunc {
-	digests := make([][sha256.Size]byte, len(keys))
+// keySet is a set of keys, by their digests.
+type keySet struct {
+	digests [][sha256.Size]byte
+	equal   func(x, y []byte) int // in constant time; 1 if they are
+}
+
+func newKeySet(keys []rotate.Secret) *keySet {
+	s := &keySet{make([][sha256.Size]byte, len(keys)), subtle.ConstantTimeCompare}
 	for i, k := range keys {
-		digests[i] = sha256.Sum256([]byte(k.Reveal()))
+		s.digests[i] = sha256.Sum256([]byte(k.Reveal()))
 	}
+	return s
+}
+
+// has returns 1 if the set has the key, else 0. It compares digests, all of
+// them, so that the time it takes tells nothing of the keys, nor of their
+// lengths.
+func (s *keySet) has(key string) int {
+	got := sha256.Sum256([]byte(key))
+	found := 0
+	for i := range s.digests {
+		found |= s.equal(got[:], s.digests[i][:])
+	}
+	return found
+}
+
+// keyAuth accepts any of the keys, wherever a client may send it.
+func keyAuth(keys []rotate.Secret) AuthFunc {
+	set := newKeySet(keys)
 	return func(r *http.Request) (string, error) {
-		ok := 0
+		found := 0
 		for _, c := range credentials(r) {
-			got := sha256.Sum256([]byte(c))
-			for i := range digests {
-				ok |= subtle.ConstantTimeCompare(got[:], digests[i][:])
-			}
+			found |= set.has(c)
 		}
-		if ok == 0 {
+		if found == 0 {
 			return "", errUnauthorized
 		}
 		return "", nil
