@@ -238,8 +238,12 @@ func (x *exchange) serveCompat() error {
 		return err
 	}
 	x.rec.ModelAsked, x.rec.Stream = model, stream
+	address, err := provider.JoinPath(g.URL()+"/compat", strings.TrimPrefix(x.rt.path, "/compat"))
+	if err != nil {
+		return err // it would leave the gateway, for another account's
+	}
 	request := func(ctx context.Context, key rotate.Key) (*http.Request, error) {
-		req, err := http.NewRequestWithContext(ctx, x.r.Method, g.URL()+x.rt.path, bytes.NewReader(x.body))
+		req, err := http.NewRequestWithContext(ctx, x.r.Method, address, bytes.NewReader(x.body))
 		if err != nil {
 			return nil, translate.Errorf(translate.InvalidRequest, "the address cannot be built from this request")
 		}

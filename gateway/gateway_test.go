@@ -94,6 +94,21 @@ func TestFailed(t *testing.T) {
 	}
 }
 
+func TestParseSteps(t *testing.T) {
+	steps, err := ParseSteps([]byte(`{"provider":"openai","endpoint":"x","headers":{"authorization":"Bearer k"},"query":{"provider":"other"}}`))
+	if err != nil || len(steps) != 1 || steps[0].Provider != "openai" || steps[0].Headers.Get("Authorization") != "Bearer k" {
+		t.Errorf("%+v %v", steps, err)
+	}
+	for _, body := range []string{
+		`[{"provider":"openai","provider":"anthropic"}]`, `[{"provider":"openai","Provider":"anthropic"}]`, `[{"provider":"openai","prov\u0069der":"anthropic"}]`,
+		`[{"provider":"openai","headers":{},"headers":{}}]`, `[{"endpoint":"a","ENDPOINT":"b"}]`, `["openai"]`, `[{"provider":1}]`, `[{"headers":[]}]`, `[{"provider":"openai"}`, `null`, ``,
+	} {
+		if steps, err := ParseSteps([]byte(body)); err == nil && len(steps) > 0 {
+			t.Errorf("%s: %+v", body, steps)
+		}
+	}
+}
+
 func FuzzParseSteps(f *testing.F) {
 	f.Add([]byte(`[{"provider":"openai","headers":{"a":"b"},"query":{}}]`))
 	f.Fuzz(func(t *testing.T, b []byte) {

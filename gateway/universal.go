@@ -110,7 +110,10 @@ type ClientStep struct {
 	raw      []byte
 }
 
-// ParseSteps reads a client's universal request: an array of steps, or one.
+// ParseSteps reads a client's universal request: an array of steps, or one. A
+// step that names its provider, endpoint or headers twice, or in two
+// spellings, is refused: the gateway might read the other one, and a
+// provider's key go to another.
 func ParseSteps(body []byte) ([]ClientStep, error) {
 	d := jsonx.NewDecoder(body)
 	var steps []ClientStep
@@ -120,20 +123,23 @@ func ParseSteps(body []byte) ([]ClientStep, error) {
 			return
 		}
 		s := ClientStep{raw: raw, Headers: http.Header{}}
-		sd := jsonx.NewDecoder(raw)
-		for key := range sd.Members() {
-			switch string(key) {
-			case "provider":
-				s.Provider = sd.String()
-			case "headers":
-				for name := range sd.Members() {
-					n := string(name)
-					s.Headers.Set(n, sd.String())
-				}
-			}
-		}
-		if err := sd.Err(); err != nil {
+		top, err := jsonx.Top(raw, "provider", "endpoint", "headers")
+		if err != nil {
 			d.Fail(err)
+			return
+		}
+		if top[0] != nil {
+			sd := jsonx.NewDecoder(top[0])
+			s.Provider = sd.String()
+			d.Fail(sd.Err())
+		}
+		if top[2] != nil {
+			sd := jsonx.NewDecoder(top[2])
+			for name := range sd.Members() {
+				n := string(name)
+				s.Headers.Set(n, sd.String())
+			}
+			d.Fail(sd.Err())
 		}
 		steps = append(steps, s)
 	}
