@@ -81,8 +81,11 @@ func openStream(ctx context.Context, client *http.Client, url, body string, late
 	begin()
 	defer resp.Body.Close()
 	got, err := io.ReadAll(resp.Body)
-	if err != nil || !strings.HasSuffix(string(got), "data: [DONE]\n\n") {
-		return fmt.Errorf("%d, %q, %v", resp.StatusCode, got, err)
+	if err != nil {
+		return fmt.Errorf("%d, %q: %w", resp.StatusCode, got, err)
+	}
+	if !strings.HasSuffix(string(got), "data: [DONE]\n\n") {
+		return fmt.Errorf("%d, %q", resp.StatusCode, got)
 	}
 	return nil
 }
