@@ -1,4 +1,4 @@
-.PHONY: test race lint fuzz bench ci
+.PHONY: test race lint vuln fuzz bench ci
 
 test: ## what README says
 	go test ./...
@@ -8,6 +8,9 @@ race:
 
 lint:
 	gofmt -l . && go vet ./... && GOWORK=off go build -C internal/tools -o $(CURDIR)/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint && GOWORK=off bin/golangci-lint run ./...
+
+vuln: ## known vulnerabilities that the code calls
+	bash .ci/vuln
 
 bench: ## what the proxy costs beside a bare ReverseProxy (docs/performance.md); some minutes
 	mkdir -p bin && go run ./internal/bench -json bin/bench.json -svg bin/bench.svg
