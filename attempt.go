@@ -18,6 +18,7 @@ import (
 // job is what an exchange wants of a provider: how to ask, and what to do with
 // the answer.
 type job struct {
+	op provider.Op
 	// call builds the call for a target and a key. It is asked anew for each
 	// attempt.
 	call func(a *attempt) (*provider.Call, error)
@@ -53,6 +54,9 @@ type attempt struct {
 // run tries the targets in order, and the keys of each, within the budgets. An
 // error it returns has not been written to the client, unless committed.
 func (x *exchange) run(targets []target, j *job) error {
+	if err := x.admit(j.op, &targets[0]); err != nil {
+		return err
+	}
 	deadline := x.p.now().Add(x.p.Retry.Time)
 	var last error
 	for i := range targets {

@@ -70,7 +70,7 @@ func (x *exchange) serveChat() error {
 			return err
 		}
 	}
-	j := &job{call: x.chatCall(model), answer: (*attempt).relay}
+	j := &job{op: provider.Chat, call: x.chatCall(model), answer: (*attempt).relay}
 	if g := x.p.gateway; g != nil && g.Universal {
 		if done, err := x.runUniversal(targets, j); done && (err == nil || x.committed || !x.direct) {
 			return err

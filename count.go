@@ -40,7 +40,7 @@ func (x *exchange) serveCount() error {
 	if err != nil {
 		return err
 	}
-	return x.run(targets, &job{answer: (*attempt).relayCount, call: func(a *attempt) (*provider.Call, error) {
+	return x.run(targets, &job{op: provider.CountTokens, answer: (*attempt).relayCount, call: func(a *attempt) (*provider.Call, error) {
 		f, ok := a.counter()
 		if !ok {
 			return nil, translate.Errorf(translate.Unsupported, "%s does not count tokens", a.target.provider.Name())

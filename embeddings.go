@@ -47,6 +47,7 @@ func (x *exchange) serveEmbeddings() error {
 		return nil
 	}
 	return x.run(targets, &job{
+		op: provider.Embed,
 		call: func(a *attempt) (*provider.Call, error) {
 			if s, ok := a.target.provider.(provider.Supporter); ok && !s.Supports(provider.Embed, "", a.target.model) {
 				return nil, translate.Errorf(translate.Unsupported, "%s has no embeddings", a.target.provider.Name())
@@ -194,7 +195,7 @@ func (x *exchange) serveForward() error {
 	if err != nil {
 		return err
 	}
-	return x.run(targets, &job{raw: true, answer: (*attempt).relayRaw, call: func(a *attempt) (*provider.Call, error) {
+	return x.run(targets, &job{op: provider.Forward, raw: true, answer: (*attempt).relayRaw, call: func(a *attempt) (*provider.Call, error) {
 		c := &provider.Call{
 			Op: provider.Forward, Model: a.target.model, Method: http.MethodPost, Path: x.rt.path, Query: withoutKey(x.r.URL.RawQuery),
 			Header: headersUp(x.r.Header, false, false), ContentType: contentType,

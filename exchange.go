@@ -39,6 +39,7 @@ type exchange struct {
 	streaming atomic.Bool // it is a stream's
 	gone      atomic.Bool // the client is gone, and the rest is read for its usage
 	rec       Exchange
+	admitted  *admitted // nil: the host was not asked
 }
 
 // inbound returns the server's side of a format.
@@ -161,6 +162,7 @@ func (x *exchange) fail(err error) {
 	if errors.As(err, &f) && f.raw {
 		copyHeader(x.w.Header(), f.header)
 		x.w.Header().Del("Content-Encoding")
+		x.setAdmitted(x.w.Header())
 		x.rec.Status = f.cause.Status
 		x.w.WriteHeader(f.cause.Status)
 		n, _ := x.w.Write(f.cause.Body)

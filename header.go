@@ -127,6 +127,7 @@ func (a *attempt) writeHeader(resp *http.Response, contentType string, raw bool)
 			h.Set("Llmproxy-Upstream-Request-Id", id)
 		}
 	}
+	a.setAdmitted(h)
 	if contentType != "" {
 		h.Set("Content-Type", contentType)
 		h.Del("Content-Encoding")

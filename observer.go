@@ -96,6 +96,7 @@ func (x *exchange) finish() {
 		}
 	}
 	x.rec.Cost, x.rec.Priced = x.p.prices.Cost(x.rec.Provider, x.rec.Model, x.rec.Usage)
+	x.settle()
 	ctx := context.WithoutCancel(x.r.Context())
 	for _, o := range x.p.observers {
 		if o.Exchange != nil {

@@ -61,6 +61,7 @@ type config struct {
 	affinity  AffinityFunc
 	fetch     MediaFetcher
 	classify  ClassifyFunc
+	admit     AdmitFunc
 	prices    *price.Table
 	cors      cors
 	prefix    string
@@ -270,6 +271,9 @@ func WithAffinity(f AffinityFunc) Option { return func(c *config) { c.affinity =
 
 // WithClassifier replaces rotate.Classify.
 func WithClassifier(f ClassifyFunc) Option { return func(c *config) { c.classify = f } }
+
+// WithAdmission sets the function that admits requests; nil admits all.
+func WithAdmission(f AdmitFunc) Option { return func(c *config) { c.admit = f } }
 
 // WithPrices replaces price.Default, by which the cost of exchanges is
 // reckoned. With nil no cost is known.

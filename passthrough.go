@@ -42,7 +42,7 @@ func (x *exchange) passTo(targets []target, call func(*attempt) *provider.Call) 
 		_ = http.NewResponseController(x.w).EnableFullDuplex()
 		defer func() { x.rec.BytesIn = body.n }()
 	}
-	return x.run(targets, &job{raw: true, answer: (*attempt).relayRaw, single: func() bool { return body.touched },
+	return x.run(targets, &job{op: provider.Pass, raw: true, answer: (*attempt).relayRaw, single: func() bool { return body.touched },
 		call: func(a *attempt) (*provider.Call, error) {
 			c := call(a)
 			if c.Body == nil && x.body != nil {
@@ -107,6 +107,9 @@ func isUpgrade(h http.Header) bool {
 // serveUpgrade passes a WebSocket. The standard library knows how to join two
 // connections.
 func (x *exchange) serveUpgrade(t *target) error {
+	if err := x.admit(provider.Pass, t); err != nil {
+		return err
+	}
 	key, done, err := x.p.acquire(x.r.Context(), t, x.scope(nil))
 	if err != nil {
 		return err

@@ -48,6 +48,9 @@ func (x *exchange) runUniversal(targets []target, j *job) (done bool, err error)
 	if err != nil {
 		return true, err
 	}
+	if err := x.admit(j.op, &targets[0]); err != nil {
+		return true, err
+	}
 	ctx, cancel := context.WithCancelCause(x.r.Context())
 	defer cancel(nil)
 	var leases []lease
@@ -159,6 +162,9 @@ func (x *exchange) serveUniversal() error {
 	if err != nil || len(steps) == 0 {
 		return translate.Errorf(translate.InvalidRequest, "the request body is no universal request: an array of {provider, endpoint, headers, query}")
 	}
+	if err := x.admit(provider.Forward, &target{provider: gatewayProvider{}}); err != nil {
+		return err
+	}
 	ctx := x.r.Context()
 	var leases []lease
 	defer func() { release(leases) }()
@@ -258,13 +264,16 @@ func (x *exchange) serveCompat() error {
 	slug, rest, _ := strings.Cut(model, "/")
 	name, ok := g.ProviderOf(slug)
 	if pr := x.p.byName[name]; ok && pr != nil {
-		return x.run([]target{{pr, rest}}, &job{raw: true, answer: (*attempt).relayRaw, request: func(ctx context.Context, a *attempt) (*http.Request, error) {
+		return x.run([]target{{pr, rest}}, &job{op: provider.Forward, raw: true, answer: (*attempt).relayRaw, request: func(ctx context.Context, a *attempt) (*http.Request, error) {
 			a.via = g
 			return request(ctx, a.key)
 		}})
 	}
 	if slug != "dynamic" && !ok {
 		return memberError("model", "no provider "+quote(slug)+" is configured")
+	}
+	if err := x.admit(provider.Forward, &target{gatewayProvider{}, model}); err != nil {
+		return err
 	}
 	// A dynamic route, or a provider whose key is stored in the gateway.
 	req, err := request(x.r.Context(), rotate.Key{})

@@ -1,0 +1,186 @@
+package llmproxy_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/provider"
+	"github.com/go-llmproxy/llmproxy/translate"
+)
+
+// admissions records what a host is asked and told.
+type admissions struct {
+	asked   []*llmproxy.Admission
+	settled chan llmproxy.Exchange
+	err     error
+	header  http.Header
+}
+
+func (a *admissions) option() llmproxy.Option {
+	a.settled = make(chan llmproxy.Exchange, 100)
+	return llmproxy.WithAdmission(func(_ context.Context, q *llmproxy.Admission) (func(*llmproxy.Exchange), error) {
+		a.asked = append(a.asked, q)
+		for name, v := range a.header {
+			q.Header[name] = v
+		}
+		return func(x *llmproxy.Exchange) { a.settled <- *x }, a.err
+	})
+}
+
+// last returns what the host was told last, and fails unless it was told once.
+func (a *admissions) last(t *testing.T) llmproxy.Exchange {
+	t.Helper()
+	select {
+	case x := <-a.settled:
+		if len(a.settled) != 0 {
+			t.Errorf("settled %d times more", len(a.settled))
+		}
+		return x
+	case <-time.After(10 * time.Second):
+		t.Fatal("never settled")
+		panic("unreachable")
+	}
+}
+
+func TestAdmission(t *testing.T) {
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Ratelimit-Remaining-Tokens", "theirs")
+		w.Header().Set("Anthropic-Ratelimit-Requests-Limit", "theirs")
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/embeddings"):
+			io.WriteString(w, `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1]}],"model":"m","usage":{"prompt_tokens":4,"total_tokens":4}}`)
+		default:
+			io.WriteString(w, chatAnswer)
+		}
+	})
+	host := &admissions{header: http.Header{"X-Ratelimit-Remaining-Requests": {"ours"}}}
+	s := proxy(t, compatible("up", up.URL+"/v1", "sk-1"), host.option(),
+		llmproxy.WithAuth(func(*http.Request) (string, error) { return "alice", nil }))
+	for _, c := range []struct {
+		method, path, body string
+		op                 provider.Op
+		model              string
+		output             int64
+		usage              int64
+	}{
+		{"POST", "/v1/chat/completions", `{"model":"up/m","messages":[{"role":"user","content":"hi"}],"max_tokens":9}`, provider.Chat, "m", 9, 5},
+		{"POST", "/v1/messages", `{"model":"up/m","messages":[{"role":"user","content":"hi"}],"max_tokens":9}`, provider.Chat, "m", 9, 5},
+		{"POST", "/v1/responses", `{"model":"up/m","input":"hi","max_output_tokens":9}`, provider.Chat, "m", 9, 5},
+		{"POST", "/v1beta/models/up%2Fm:generateContent", `{"contents":[{"role":"user","parts":[{"text":"hi"}]}],"generationConfig":{"maxOutputTokens":9}}`, provider.Chat, "m", 9, 5},
+		{"POST", "/v1/embeddings", `{"model":"up/m","input":"hi"}`, provider.Embed, "m", 0, 4},
+		{"POST", "/v1/moderations", `{"model":"up/m","input":"hi"}`, provider.Forward, "m", 0, 0},
+		{"POST", "/up/anything", `{"max_tokens":9}`, provider.Pass, "", 9, 0},
+		{"GET", "/up/anything", ``, provider.Pass, "", 0, 0},
+	} {
+		host.asked = nil
+		got := do(t, s, c.method, c.path, c.body)
+		if got.StatusCode != 200 || len(host.asked) != 1 {
+			t.Errorf("%s: %d, asked %d times: %s", c.path, got.StatusCode, len(host.asked), got.body)
+			continue
+		}
+		q, x := host.asked[0], host.last(t)
+		if q.Op != c.op || q.Model != c.model || q.Provider != "up" || q.MaxOutputTokens != c.output || q.Principal != "alice" || q.BodyBytes != int64(len(c.body)) ||
+			q.InputTokens != int64(len(c.body)+3)/4 || q.ID != x.ID || q.Route != x.Route || q.ClientFormat != x.ClientFormat || q.ModelAsked != x.ModelAsked {
+			t.Errorf("%s: asked about %+v", c.path, q)
+		}
+		if x.Status != 200 || x.Principal != "alice" || c.usage > 0 && (x.Usage == nil || x.Usage.Total() != c.usage) || len(x.Attempts) != 1 {
+			t.Errorf("%s: settled with %+v", c.path, x)
+		}
+		h := got.Header
+		if h.Get("X-Ratelimit-Remaining-Requests") != "ours" || h.Get("X-Ratelimit-Remaining-Tokens") != "" || h.Get("Anthropic-Ratelimit-Requests-Limit") != "" {
+			t.Errorf("%s: headers %v", c.path, h)
+		}
+	}
+	host.asked = nil
+	for _, path := range []string{"/ping", "/status", "/v1/models"} {
+		do(t, s, "GET", path, "")
+	}
+	do(t, s, "POST", "/v1/chat/completions", `{"model":"none/m","messages":[]}`)
+	if len(host.asked) != 0 {
+		t.Errorf("asked about %+v, which no provider is sent", host.asked[0])
+	}
+	host.header = nil
+	if got := do(t, s, "POST", "/v1/moderations", `{"model":"up/m"}`); got.Header.Get("X-Ratelimit-Remaining-Tokens") != "theirs" {
+		t.Errorf("without limits of the host's the provider's are gone: %v", got.Header)
+	}
+}
+
+// A refusal is in the client's format, and no key was taken for it.
+func TestAdmissionRefuses(t *testing.T) {
+	up := upstream(t, func(http.ResponseWriter, *http.Request) { t.Error("asked although refused") })
+	host := &admissions{header: http.Header{"Ratelimit": {`"r";r=0;t=7`}}}
+	s := proxy(t, compatible("up", up.URL+"/v1", "sk-1"), host.option())
+	for _, c := range chatRequests(false) {
+		host.err = &translate.Error{Kind: translate.RateLimit, Message: "too many requests", RetryAfter: 6500 * time.Millisecond}
+		got := do(t, s, "POST", c.path, c.body)
+		if got.StatusCode != 429 || got.Header.Get("Retry-After") != "7" || got.Header.Get("Ratelimit") == "" || errorMessage(got.body) != "too many requests" {
+			t.Errorf("%s: %d %v %s", c.path, got.StatusCode, got.Header, got.body)
+		}
+		host.err = errors.New("dial tcp 10.0.0.1: refused")
+		if got := do(t, s, "POST", c.path, c.body); got.StatusCode != 500 || strings.Contains(got.body, "10.0.0.1") {
+			t.Errorf("%s: %d %s", c.path, got.StatusCode, got.body)
+		}
+	}
+	if len(host.settled) != 0 {
+		t.Errorf("what was refused was settled %d times", len(host.settled))
+	}
+}
+
+// However a request ends, its admission is settled once.
+func TestAdmissionIsSettled(t *testing.T) {
+	const body = `{"model":"up/m","stream":true,"messages":[{"role":"user","content":"hi"}]}`
+	reached := make(chan struct{})
+	for name, h := range map[string]http.HandlerFunc{
+		"answered": streamHandler(chunk(`{"content":"a"}`, ""), chunk(`{}`, `"stop"`), "data: [DONE]\n\n"),
+		"cut":      streamHandler(chunk(`{"content":"a"}`, "")),
+		"failed":   func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusBadRequest) },
+		"retried":  func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusInternalServerError) },
+		"broken": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			io.WriteString(w, "part")
+		},
+		"aborted": func(w http.ResponseWriter, r *http.Request) {
+			streamHandler(chunk(`{"content":"a"}`, ""))(w, r)
+			close(reached)
+			<-r.Context().Done()
+		},
+		"panic": streamHandler(chunk(`{"content":"a"}`, ""), chunk(`{}`, `"stop"`), "data: [DONE]\n\n"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := &admissions{}
+			opts := []llmproxy.Option{compatible("up", upstream(t, h).URL+"/v1", "sk-1", "sk-2"), host.option()}
+			if name == "panic" {
+				opts = append(opts, llmproxy.WithObserver(llmproxy.Observer{Attempt: func(context.Context, *llmproxy.Exchange, *llmproxy.Attempt) { panic(http.ErrAbortHandler) }}))
+			}
+			s := proxy(t, opts...)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			path := "/api/llm/v1/chat/completions"
+			if name == "broken" {
+				path = "/api/llm/up/anything"
+			}
+			req, _ := http.NewRequestWithContext(ctx, "POST", s.URL+path, strings.NewReader(body))
+			req.Header.Set("Authorization", "Bearer "+clientKey)
+			resp, err := http.DefaultClient.Do(req)
+			if err == nil {
+				if name == "aborted" {
+					<-reached
+					cancel()
+				}
+				io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+			}
+			x := host.last(t)
+			if len(host.asked) != 1 || (x.Err == nil) != (name == "answered" || name == "panic") || x.Aborted != (name == "aborted") {
+				t.Errorf("asked %d times; %+v", len(host.asked), x)
+			}
+		})
+	}
+}
