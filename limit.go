@@ -16,7 +16,9 @@ type Limits struct {
 	RequestBody int64 `validate:"gte=1"`
 	// ResponseBody bounds the bytes of a provider's answer that are held: of a
 	// whole one that is parsed, of a stream that is gathered for a client that
-	// asked for none, and of a stream's beginning before its content; 64 MiB.
+	// asked for none, of a stream's beginning before its content, and of the
+	// content of a stream that is translated, as some formats repeat it at the
+	// end; 64 MiB.
 	ResponseBody int64 `validate:"gte=1"`
 	ErrorBody    int64 `validate:"gte=1"` // bytes of a provider's error that are read; 1 MiB
 	Replay       int64 `validate:"gte=0"` // bytes of a pass-through body that are kept for a second attempt; 1 MiB

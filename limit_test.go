@@ -89,6 +89,7 @@ func TestAnswerLimits(t *testing.T) {
 		{"an event after content", events, content + "data: ", "x", true, 200, "an event of more than 65536 bytes", ""},
 		{"no content", events, "", role, true, 502, "262144 bytes without content", "Chat"},
 		{"comments", events, "", ": ping\n\n", true, 502, "262144 bytes without content", "Chat"},
+		{"content", events, "", content, true, 200, "answer is larger than 262144 bytes", "Responses, Anthropic, Gemini"},
 		{"a stream that nobody asked for", events, "", content, false, 502, "answer is larger than 262144 bytes", ""},
 		{"a whole answer", whole, `{"choices":[],"x":"`, "x", false, 502, "answer is larger than 262144 bytes", "Responses, Anthropic, Gemini"},
 	} {

@@ -222,9 +222,18 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 		return gone
 	}
 	defer func() { a.rec.Losses = append(a.rec.Losses, w.Losses()...) }()
+	var held int64        // bytes of content
 	var e translate.Event // one for all, as the writer takes its address
 	for next, err := range events {
 		e = next
+		held += int64(len(e.Text))
+		switch limit := a.p.Limits.ResponseBody; {
+		case err != nil:
+		case held > limit: // some formats repeat the answer at its end, so that it is held
+			err = &limitError{answerTooLarge, limit}
+		case !a.committed && int64(len(buf)) > limit:
+			err = &limitError{noContent, limit}
+		}
 		if err != nil {
 			if gone != nil {
 				return gone
@@ -245,9 +254,6 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 		buf = w.AppendEvent(buf, &e)
 		if !a.committed && e.IsContent() {
 			a.streamHeader(resp, contentType, false)
-		}
-		if limit := a.p.Limits.ResponseBody; !a.committed && int64(len(buf)) > limit {
-			return &limitError{noContent, limit}
 		}
 	}
 	return r.flush()
