@@ -175,6 +175,7 @@ func (x *exchange) attempt(t *target, j *job, tried *[]string) error {
 
 	// What an attempt told before it failed is not true of the next one.
 	x.rec.ResponseID, x.rec.ResponseModel, x.rec.Finish, x.rec.Usage = "", "", translate.Finish{}, nil
+	x.text, x.told = 0, false
 	began := x.p.now()
 	rec := Attempt{Provider: x.rec.Provider, Model: t.model, Key: key.ID}
 	outcome := rotate.Outcome{Class: rotate.Canceled} // a panic in a writer must return the key, too

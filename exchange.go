@@ -40,6 +40,9 @@ type exchange struct {
 	gone      atomic.Bool // the client is gone, and the rest is read for its usage
 	rec       Exchange
 	admitted  *admitted // nil: the host was not asked
+
+	text int64 // bytes of the answer's text so far
+	told bool  // the provider has told the usage of all of it
 }
 
 // inbound returns the server's side of a format.
@@ -137,8 +140,8 @@ func (x *exchange) refuseLosses(losses []translate.Loss) error {
 // already there is nothing left to say but to break it off.
 func (x *exchange) fail(err error) {
 	x.rec.Err = err
-	if x.r.Context().Err() != nil {
-		x.rec.Aborted = true
+	if x.r.Context().Err() != nil || errors.Is(err, errClientGone) {
+		x.rec.Aborted = true // the server may not have noticed yet
 	}
 	if abort := (*abortError)(nil); errors.As(err, &abort) {
 		panic(http.ErrAbortHandler)

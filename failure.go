@@ -82,7 +82,7 @@ func (a *attempt) sendError(ctx context.Context, err error) (rotate.Outcome, err
 
 // explain turns an error of reading or sending into a *translate.Error.
 func (a *attempt) explain(ctx context.Context, err error) error {
-	if err == nil || a.r.Context().Err() != nil {
+	if err == nil || a.r.Context().Err() != nil || errors.Is(err, errClientGone) {
 		return err
 	}
 	var timeout *timeoutError

@@ -66,8 +66,17 @@ type UsageSource string
 
 // The sources.
 const (
-	UsageNone      UsageSource = "none"
-	UsageUpstream  UsageSource = "upstream"
+	// UsageNone: there is no record. The provider told none, or answered
+	// nothing; pass-through is not read.
+	UsageNone UsageSource = "none"
+	// UsageUpstream: the provider's own figures for the whole answer.
+	UsageUpstream UsageSource = "upstream"
+	// UsageEstimated: the stream ended before its provider told its usage,
+	// because the client left or the provider broke off. What was told so far
+	// holds, as Anthropic's input tokens. The rest is a token for each 4 bytes
+	// of text: for the output of the text that came from the provider, also
+	// where it no longer reached the client, for the input of the request's
+	// text, tools included. Images and other media are not counted.
 	UsageEstimated UsageSource = "estimated"
 )
 
@@ -89,6 +98,7 @@ type Attempt struct {
 func (x *exchange) finish() {
 	x.rec.Duration = x.p.now().Sub(x.start)
 	x.rec.Aborted = x.rec.Aborted || x.gone.Load()
+	x.estimate()
 	if x.rec.UsageFrom == "" {
 		x.rec.UsageFrom = UsageNone
 		if x.rec.Usage != nil {

@@ -18,6 +18,7 @@ type rawStream struct {
 	a    *attempt
 	r    io.Reader
 	skim func(frame []byte) bool // reports a frame of nothing but content; nil: none is
+	find textFinder
 
 	like    frameShape // of the frames that skim passed over
 	buf     []byte
@@ -110,17 +111,18 @@ func (s *rawStream) offer() bool {
 		// One frame at a time: the first one with content commits, and the
 		// rest may then be skimmed.
 		end := s.seen + firstFrameEnd(s.buf[s.seen:s.whole])
-		if s.a.committed && s.skim != nil {
-			frame := s.buf[s.seen:end]
-			if s.like.matches(frame) {
-				s.seen = end
-				continue
-			}
-			if s.skim(frame) {
-				s.like.set(frame)
-				s.seen = end
-				continue
-			}
+		frame, skims := s.buf[s.seen:end], s.a.committed && s.skim != nil
+		if skims && s.like.matches(frame) {
+			s.a.text += int64(s.like.textOf(frame))
+			s.seen = end
+			continue
+		}
+		text := s.find.len(frame)
+		s.a.text += int64(text)
+		if skims && s.skim(frame) {
+			s.like.set(frame, text)
+			s.seen = end
+			continue
 		}
 		s.pending, s.seen = s.buf[s.seen:end], end
 		return true
@@ -238,11 +240,12 @@ func skimmer(f translate.Format) func([]byte) bool {
 // several times as fast as looking.
 type frameShape struct {
 	frame     []byte
+	text      int // how many bytes of frame are text
 	pre, post int // how much of the front and the back matched the last time
 }
 
-func (t *frameShape) set(frame []byte) {
-	t.frame = append(t.frame[:0], frame...)
+func (t *frameShape) set(frame []byte, text int) {
+	t.frame, t.text = append(t.frame[:0], frame...), text
 	t.pre, t.post = 0, 0
 }
 
@@ -274,6 +277,22 @@ func (t *frameShape) matches(b []byte) bool {
 	}
 	t.pre, t.post = i, j
 	return true
+}
+
+// textOf returns how many bytes of b, which matches, are text.
+func (t *frameShape) textOf(b []byte) int {
+	more := len(b) - len(t.frame)
+	if more == 0 {
+		return t.text
+	}
+	i := t.pre // where the frames differ
+	for i > 0 && '0' <= b[i-1] && b[i-1] <= '9' {
+		i--
+	}
+	if i > 0 && b[i-1] == ':' { // a number, such as Responses' sequence_number
+		return t.text
+	}
+	return t.text + more
 }
 
 // inKey reports whether rest goes on with the end of a string that is a key.

@@ -59,7 +59,7 @@ func TestFrameShape(t *testing.T) {
 		{`{"content":"a b"}`, `{"content":"a\"c b"}`, false},
 	} {
 		var like frameShape
-		like.set([]byte(c.a))
+		like.set([]byte(c.a), 0)
 		for range 2 { // the second time by what the first found
 			if got := like.matches([]byte(c.b)); got != c.want {
 				t.Errorf("%s, %s: %v", c.a, c.b, got)

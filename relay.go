@@ -171,7 +171,7 @@ func (a *attempt) firstByte() {
 func (a *attempt) observeResponse(r *translate.Response) {
 	a.rec.ResponseID, a.rec.ResponseModel, a.rec.Finish = r.ID, r.Model, r.Finish
 	if r.Usage != nil {
-		a.rec.Usage = r.Usage
+		a.rec.Usage, a.told = r.Usage, true
 	}
 }
 
@@ -180,7 +180,7 @@ func (a *attempt) observeEvent(e *translate.Event) {
 	case translate.EventStart:
 		a.rec.ResponseID, a.rec.ResponseModel = e.ID, e.Model
 	case translate.EventStop:
-		a.rec.Finish = e.Finish
+		a.rec.Finish, a.told = e.Finish, e.Usage != nil
 	default:
 		return
 	}
@@ -222,14 +222,13 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 		return gone
 	}
 	defer func() { a.rec.Losses = append(a.rec.Losses, w.Losses()...) }()
-	var held int64        // bytes of content
 	var e translate.Event // one for all, as the writer takes its address
 	for next, err := range events {
 		e = next
-		held += int64(len(e.Text))
+		a.text += int64(len(e.Text))
 		switch limit := a.p.Limits.ResponseBody; {
 		case err != nil:
-		case held > limit: // some formats repeat the answer at its end, so that it is held
+		case a.text > limit: // some formats repeat the answer at its end, so that it is held
 			err = &limitError{answerTooLarge, limit}
 		case !a.committed && int64(len(buf)) > limit:
 			err = &limitError{noContent, limit}
@@ -265,7 +264,7 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 func (a *attempt) relayStream(resp *http.Response, r *bodyReader) error {
 	buf := copyBuffers.Get().(*[32 << 10]byte)
 	defer copyBuffers.Put(buf)
-	raw := &rawStream{a: a, r: r, skim: skimmer(a.format), buf: buf[:0]}
+	raw := &rawStream{a: a, r: r, skim: skimmer(a.format), find: textFinder{keys: contentKeys[a.format]}, buf: buf[:0]}
 	for e, err := range a.out.Events(raw) {
 		if err != nil {
 			return a.endRaw(resp, raw, err)
