@@ -302,6 +302,7 @@ func (a *attempt) send(req *http.Request, j *job, rec *Attempt) (rotate.Outcome,
 func (a *attempt) receive(ctx context.Context, resp *http.Response, j *job, rec *Attempt) (rotate.Outcome, error) {
 	name := a.target.provider.Name()
 	rec.Status, a.length = resp.StatusCode, resp.ContentLength
+	maskHeader(resp.Header, a.key)
 	if a.via != nil {
 		rec.Gateway = gateway.InfoOf(resp.Header)
 	}

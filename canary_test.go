@@ -154,3 +154,60 @@ func TestCanaries(t *testing.T) {
 		}
 	}
 }
+
+// Nor is a provider's key told where the answer is a success, stands in a
+// header, comes byte by byte or refuses a WebSocket.
+func TestCanariesInEchoes(t *testing.T) {
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if key != providerCanary {
+			t.Errorf("asked with %q", key)
+		}
+		w.Header().Set("X-Echo", "Bearer "+key)
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Ratelimit-Key", key)
+		body := strings.Replace(chatAnswer, "hi <b>", "your key is "+key, 1)
+		switch {
+		case r.Header.Get("Upgrade") != "":
+			w.WriteHeader(401)
+			body = "Incorrect API key provided: " + key
+		case strings.Contains(r.URL.Path, "stream") || r.URL.Query().Get("stream") != "":
+			w.Header().Set("Content-Type", "text/event-stream")
+			body = chunk(`{"content":"`+key+`"}`, "") + chunk(`{}`, `"stop"`) + "data: [DONE]\n\n"
+		case strings.HasSuffix(r.URL.Path, "/embeddings"):
+			body = `{"object":"list","model":"` + key + `","data":[],"usage":{"prompt_tokens":1,"total_tokens":1}}`
+		}
+		if r.URL.Query().Get("slow") == "" {
+			io.WriteString(w, body)
+			return
+		}
+		for i := range len(body) {
+			io.WriteString(w, body[i:i+1])
+			w.(http.Flusher).Flush()
+		}
+	}))
+	t.Cleanup(up.Close)
+	s := proxy(t, compatible("up", up.URL, providerCanary))
+	var told lookout
+	asked := 0
+	tell := func(a answer) {
+		asked++
+		fmt.Fprintln(&told, a.Header, a.body, a.Trailer)
+		if a.StatusCode >= 500 || !strings.Contains(fmt.Sprint(a.Header)+a.body, "****") {
+			t.Errorf("nothing is masked: %d %v %s", a.StatusCode, a.Header, a.body)
+		}
+	}
+	for _, q := range chatRequests(false) {
+		tell(do(t, s, "POST", q.path, q.body))
+	}
+	for _, target := range []string{"/up/x", "/up/x?slow=1", "/up/stream", "/up/stream?slow=1", "/up/embeddings?slow=1"} {
+		tell(do(t, s, "GET", target, ""))
+	}
+	tell(do(t, s, "POST", "/v1/embeddings", `{"model":"up/m","input":"q"}`))
+	tell(do(t, s, "POST", "/v1/moderations", `{"model":"up/m","input":"q"}`))
+	tell(do(t, s, "GET", "/up/realtime", "", "Connection", "Upgrade", "Upgrade", "websocket"))
+	told.find(t, "answers", providerCanary)
+	if asked != 12 {
+		t.Errorf("%d requests", asked)
+	}
+}

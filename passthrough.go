@@ -141,6 +141,10 @@ func (x *exchange) serveUpgrade(t *target) error {
 			}
 			resp.Header.Del("Set-Cookie")
 			resp.Header.Del("X-Request-Id")
+			maskHeader(resp.Header, key)
+			if resp.StatusCode != http.StatusSwitchingProtocols { // whose body is the connection
+				resp.Body = readCloser{withoutSecret(resp.Body, key), resp.Body}
+			}
 			return nil
 		},
 		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) {

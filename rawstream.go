@@ -153,7 +153,6 @@ func (s *rawStream) send() error {
 	if len(out) == 0 {
 		return nil
 	}
-	mask(out, s.a.key)
 	if s.err = s.a.write(out); s.err == nil {
 		s.a.flush()
 	}

@@ -3,13 +3,15 @@ package llmproxy
 import (
 	"bytes"
 	"errors"
+	"io"
+	"net/http"
 	"strings"
 
 	"github.com/go-llmproxy/llmproxy/rotate"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
-// Some providers quote the key that they refuse. It goes no further: neither
+// Some providers quote the key that they are sent. It goes no further: neither
 // to a client nor to a log.
 
 // minSecret is the least that is taken for a secret: shorter ones are words,
@@ -31,6 +33,68 @@ func mask(b []byte, k rotate.Key) {
 			b[i+j] = '*'
 		}
 		b = b[i+len(secret):]
+	}
+}
+
+// masked reads what a provider sends with the key's secret masked, also where
+// it comes in pieces: an end that may be the secret's beginning waits for what
+// follows.
+type masked struct {
+	r    io.Reader
+	key  rotate.Key
+	held int // so many bytes of the secret were read and not passed on
+}
+
+// withoutSecret returns r, masked where the key has a secret. Reads must have
+// room for more than that.
+func withoutSecret(r io.Reader, k rotate.Key) io.Reader {
+	if len(k.Secret.Reveal()) < minSecret {
+		return r
+	}
+	return &masked{r: r, key: k}
+}
+
+func (m *masked) Read(p []byte) (int, error) {
+	for {
+		n := copy(p, m.key.Secret.Reveal()[:m.held])
+		read, err := m.r.Read(p[n:])
+		n += read
+		mask(p[:n], m.key)
+		m.held = 0
+		if err == nil {
+			m.held = beginning(p[:n], m.key.Secret.Reveal())
+		}
+		if n > m.held || err != nil {
+			return n - m.held, err
+		}
+	}
+}
+
+// beginning returns how many bytes at the end of b are the secret's first.
+func beginning(b []byte, secret string) int {
+	if len(b) == 0 || strings.IndexByte(secret, b[len(b)-1]) < 0 {
+		return 0
+	}
+	for n := min(len(secret)-1, len(b)); n > 0; n-- {
+		if string(b[len(b)-n:]) == secret[:n] {
+			return n
+		}
+	}
+	return 0
+}
+
+// maskHeader masks the key's secret in an answer's header.
+func maskHeader(h http.Header, k rotate.Key) {
+	secret := k.Secret.Reveal()
+	if len(secret) < minSecret {
+		return
+	}
+	for _, values := range h {
+		for i, v := range values {
+			if strings.Contains(v, secret) {
+				values[i] = strings.ReplaceAll(v, secret, strings.Repeat("*", len(secret)))
+			}
+		}
 	}
 }
 

@@ -141,11 +141,13 @@ func (a *attempt) claimed(s *translate.State) *translate.State {
 	return &c
 }
 
-// write writes to the client and counts.
+// write writes to the client, without the key's secret, and counts. It may
+// change b.
 func (a *attempt) write(b []byte) error {
 	if a.gone.Load() {
 		return nil
 	}
+	mask(b, a.key)
 	n, err := a.w.Write(b)
 	a.rec.BytesOut += int64(n)
 	if err != nil {
@@ -327,6 +329,7 @@ var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 func (a *attempt) copyFlushing(r io.Reader) (n int64, err error) {
 	buf := copyBuffers.Get().(*[32 << 10]byte)
 	defer copyBuffers.Put(buf)
+	r = withoutSecret(r, a.key)
 	for {
 		m, err := r.Read(buf[:])
 		if m > 0 {
@@ -334,7 +337,6 @@ func (a *attempt) copyFlushing(r io.Reader) (n int64, err error) {
 			if a.rec.FirstByte == 0 {
 				a.firstByte()
 			}
-			mask(buf[:m], a.key)
 			if _, werr := a.w.Write(buf[:m]); werr != nil {
 				return n, errors.Join(errClientGone, werr)
 			}

@@ -265,11 +265,14 @@ var notUpstream = regexp.MustCompile(`(?i)\r\n(X-Evil.*|Keep-Alive|Proxy-[^:]*|T
 // Whatever a client writes, a provider reads one well-formed request or none,
 // with the proxy's key and with no credential of the client's.
 func TestSmuggling(t *testing.T) {
-	for _, target := range []string{"/v1/chat/completions", "/v1/messages", "/up/files?a=b", "/key/0/up/files"} {
+	for i, target := range []string{"/v1/chat/completions", "/v1/messages", "/up/files?a=b", "/key/0/up/files"} {
 		for _, c := range append(framings(), headers()...) {
+			if len(c.head) > 1<<20 && i > 0 {
+				continue // net/http alone refuses it, and takes its time
+			}
 			t.Run(c.name+", "+target, func(t *testing.T) {
 				head := "POST " + target + " HTTP/1.1\r\nHost: proxy.example\r\nAuthorization: Bearer " + clientKey + "\r\n" + c.head + "\r\n"
-				t.Parallel() // net/http waits a while before it hangs up on what it did not read
+				t.Parallel()
 				tunnel(t, head+c.body, c.want)
 			})
 		}

@@ -307,6 +307,7 @@ func (x *exchange) relayGateway(req *http.Request, leases []lease) error {
 		give := answered.done
 		answered.done = func(rotate.Outcome) { give(outcome) }
 	}
+	maskHeader(resp.Header, a.key)
 	a.watch.expect(x.p.Timeouts.FirstContent, errContentTimeout)
 	err = a.relayRaw(resp)
 	outcome := a.outcome(ctx, resp, err)
