@@ -15,6 +15,7 @@ import (
 	"github.com/go-llmproxy/llmproxy/provider"
 	"github.com/go-llmproxy/llmproxy/provider/providertest"
 	"github.com/go-llmproxy/llmproxy/rotate"
+	"github.com/go-llmproxy/llmproxy/translate"
 )
 
 // pitfall 7: a stream that is cut has its usage estimated, and marked as that:
@@ -61,6 +62,34 @@ func TestEstimatedUsage(t *testing.T) {
 					})
 				})
 			}
+		}
+	}
+}
+
+// Usage that was told counts as told, also where the client leaves before the
+// stream's last event.
+func TestUsageToldBeforeTheEnd(t *testing.T) {
+	for _, path := range []string{"/v1/chat/completions", "/v1/messages"} {
+		for _, home := range []string{"openai", "anthropic"} {
+			synctest.Test(t, func(t *testing.T) {
+				up := providertest.NewPipeServer(t, providertest.Text("Hello, world.").With(func(r *providertest.Reply) { providertest.StallAfterEvents(len(r.Chunks) - 1)(r) }))
+				pr := map[string]func() *provider.HTTP{"openai": provider.OpenAI, "anthropic": provider.Anthropic}[home]()
+				pr.BaseURL = up.URL
+				var x llmproxy.Exchange
+				p, err := llmproxy.New(llmproxy.WithoutAuth(), llmproxy.WithProvider(pr), llmproxy.WithKeys(home, rotate.Secrets("k")...), llmproxy.WithTransport(up.Client().Transport),
+					llmproxy.WithObserver(llmproxy.Observer{Exchange: func(_ context.Context, e *llmproxy.Exchange) { x = *e }}))
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				time.AfterFunc(time.Second, cancel)
+				r, _ := http.NewRequestWithContext(ctx, http.MethodPost, path, strings.NewReader(`{"model":"`+home+`/m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`))
+				p.ServeHTTP(&writer{header: http.Header{}}, r)
+				if !x.Aborted || x.UsageFrom != llmproxy.UsageUpstream || x.Usage == nil || x.Usage.TotalInput() != 10 || x.Usage.TotalOutput() != 5 || x.Finish.Reason != translate.FinishStop {
+					t.Errorf("%s, %s: aborted %v, usage %+v from %s, finish %+v", path, home, x.Aborted, x.Usage, x.UsageFrom, x.Finish)
+				}
+			})
 		}
 	}
 }

@@ -183,6 +183,10 @@ func (a *attempt) observeEvent(e *translate.Event) {
 		a.rec.ResponseID, a.rec.ResponseModel = e.ID, e.Model
 	case translate.EventStop:
 		a.rec.Finish, a.told = e.Finish, e.Usage != nil
+	case translate.EventPing:
+		if e.Usage != nil {
+			a.rec.Finish, a.told = e.Finish, true
+		}
 	default:
 		return
 	}

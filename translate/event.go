@@ -10,7 +10,7 @@ const (
 	EventBlockDelta                      // Index, Kind, Text or Citation
 	EventBlockStop                       // Index, Kind, maybe State
 	EventStop                            // once, last: Finish, Usage
-	EventPing                            // any time after EventStart: the provider is alive
+	EventPing                            // any time after EventStart: the provider is alive; Finish and Usage in all where it has told them already
 )
 
 func (t EventType) String() string {
@@ -53,8 +53,8 @@ type Event struct {
 	Model       string // Start
 	Created     int64  // Start
 	ServiceTier string // Start or Stop
-	Usage       *Usage // Start: so far; Stop: in all
-	Finish      Finish // Stop
+	Usage       *Usage // Start: so far; Stop and Ping: in all
+	Finish      Finish // Stop and Ping
 	Losses      Losses // Stop: what the decoder had to leave out
 }
 

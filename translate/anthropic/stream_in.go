@@ -109,6 +109,10 @@ func (s *streamReader) frame(data []byte) error {
 		s.done = true
 		s.emit(translate.Event{Type: translate.EventStop, Finish: s.a.finish(), Usage: s.a.usage.usage(), ServiceTier: s.a.usage.tier})
 		return nil
+	case "message_delta":
+		if f := s.a.finish(); s.started && f.Native != "" { // message_stop may never come
+			s.emit(translate.Event{Type: translate.EventPing, Finish: f, Usage: s.a.usage.usage()})
+		}
 	case "content_block_start":
 		if !s.started {
 			return translate.Malformed(nil)

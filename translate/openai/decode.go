@@ -56,7 +56,11 @@ func (d *decoder) value(raw []byte, failed bool) error {
 		d.delta(&v.delta)
 	}
 	if d.started && len(d.queue) == 0 {
-		d.queue = append(d.queue, translate.Event{Type: translate.EventPing})
+		ping := translate.Event{Type: translate.EventPing}
+		if d.finished && d.usage != nil { // [DONE] may never come
+			ping.Finish, ping.Usage = d.finishOf(), d.usage
+		}
+		d.queue = append(d.queue, ping)
 	}
 	return nil
 }
