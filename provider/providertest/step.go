@@ -147,7 +147,8 @@ func CutAfterBytes(n int) func(*Reply) {
 	return func(r *Reply) { r.Chunks, r.Cut = [][]byte{firstBytes(r.Chunks, n)}, true }
 }
 
-// ResetAfterEvents resets the connection after n events, also over HTTP/2.
+// ResetAfterEvents resets the connection after n events. Over HTTP/2 the
+// connection ends.
 func ResetAfterEvents(n int) func(*Reply) {
 	return func(r *Reply) { r.Chunks, r.Reset = r.Chunks[:min(n, len(r.Chunks))], true }
 }
@@ -299,6 +300,7 @@ func (r *Reply) write(s *Server, w http.ResponseWriter, req *http.Request) {
 			// written, and before it writes another.
 			_, _ = w.Write([]byte("\n"))
 			_ = rc.Flush()
+			s.endConn(req)
 		}
 		resetConn(req)
 	}
@@ -339,6 +341,18 @@ func (r *Reply) raw(s *Server, conn net.Conn) {
 
 // connKey is the key of a request's connection in its context.
 type connKey struct{}
+
+// endConn ends the connection after all that was written, which a reset may
+// overtake, and waits for the client to close it, too.
+func (s *Server) endConn(r *http.Request) {
+	if c, ok := r.Context().Value(connKey{}).(*tls.Conn); ok {
+		if t, ok := c.NetConn().(*net.TCPConn); ok {
+			_ = t.CloseWrite()
+			s.wait(r, 1<<63-1)
+		}
+	}
+	panic(http.ErrAbortHandler)
+}
 
 // resetConn closes the request's connection by RST, and ends the answer.
 func resetConn(r *http.Request) {
