@@ -216,7 +216,9 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 	if a.rt.jsonArray {
 		contentType = "application/json"
 	}
-	buf := make([]byte, 0, 2048)
+	pooled := streamBuffers.Get().(*[16 << 10]byte)
+	defer streamBuffers.Put(pooled)
+	buf := pooled[:0]
 	var gone error
 	r.flush = func() error {
 		if len(buf) == 0 || !a.committed {
@@ -327,7 +329,12 @@ func (a *attempt) endRaw(resp *http.Response, raw *rawStream, err error) error {
 	return err
 }
 
-var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+// copyBuffers hold what is passed on; streamBuffers, of which an open stream
+// keeps one, what is translated of one read.
+var (
+	copyBuffers   = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+	streamBuffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+)
 
 // copyFlushing copies r to the client, flushing after each read.
 func (a *attempt) copyFlushing(r io.Reader) (n int64, err error) {

@@ -29,6 +29,7 @@ type watchdog struct {
 	mu       sync.Mutex
 	timer    *time.Timer
 	deadline time.Time // zero: nothing is expected
+	rings    time.Time // when the timer goes off; zero: it does not
 	cause    *timeoutError
 }
 
@@ -41,11 +42,15 @@ func (w *watchdog) expect(d time.Duration, cause *timeoutError) {
 		return
 	}
 	w.deadline, w.cause = time.Now().Add(d), cause
-	if w.timer == nil {
+	switch {
+	case w.timer == nil:
 		w.timer = time.AfterFunc(d, w.look)
+	case w.rings.IsZero() || w.deadline.Before(w.rings):
+		w.timer.Reset(d)
+	default:
 		return
 	}
-	w.timer.Reset(d)
+	w.rings = w.deadline
 }
 
 // progress gives the step under way its whole time d again.
@@ -60,11 +65,13 @@ func (w *watchdog) progress(d time.Duration) {
 func (w *watchdog) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.rings = time.Time{}
 	if w.deadline.IsZero() {
 		return
 	}
 	if left := time.Until(w.deadline); left > 0 {
 		w.timer.Reset(left)
+		w.rings = w.deadline
 		return
 	}
 	w.cancel(w.cause)

@@ -40,7 +40,7 @@ func hints(o *Outcome, h http.Header, b *errorBody) {
 			stamp(v)
 		}
 	}
-	for _, bucket := range buckets(h) {
+	for _, bucket := range buckets(nil, h) {
 		if bucket.reset != "" && bucket.spent {
 			stamp(bucket.reset)
 		}
@@ -56,7 +56,8 @@ func hints(o *Outcome, h http.Header, b *errorBody) {
 
 // headroom reads what is left of the key's limits.
 func headroom(o *Outcome, provider string, h http.Header) {
-	for _, b := range buckets(h) {
+	var room [4]bucket
+	for _, b := range buckets(room[:0], h) {
 		n, err := strconv.ParseInt(b.remaining, 10, 64)
 		// Azure's Responses endpoint reports 0 and -1 with no meaning.
 		if err != nil || n < 0 || n == 0 && provider == "azure-openai" {
@@ -65,8 +66,10 @@ func headroom(o *Outcome, provider string, h http.Header) {
 		room := Headroom{Known: true, Remaining: n}
 		room.Limit, _ = strconv.ParseInt(b.limit, 10, 64)
 		d, t := reset(b.reset)
-		if served := date(h.Get("Date")); !t.IsZero() && !served.IsZero() {
-			d, t = t.Sub(served), time.Time{}
+		if !t.IsZero() {
+			if served := date(h.Get("Date")); !served.IsZero() {
+				d, t = t.Sub(served), time.Time{}
+			}
 		}
 		room.Reset, room.ResetAt = max(d, 0), t
 		into := &o.Tokens
@@ -89,28 +92,27 @@ type bucket struct {
 }
 
 // buckets collects the rate-limit headers: x-ratelimit-{limit,remaining,reset}[-NAME]
-// and anthropic-ratelimit-NAME-{limit,remaining,reset}.
-func buckets(h http.Header) []bucket {
-	var list []bucket
+// and anthropic-ratelimit-NAME-{limit,remaining,reset}. They are appended to list.
+func buckets(list []bucket, h http.Header) []bucket {
 	for key, values := range h {
 		name, field, ok := rateHeader(key)
 		if !ok || len(values) == 0 {
 			continue
 		}
 		i := 0
-		for i < len(list) && list[i].name != name {
+		for i < len(list) && !strings.EqualFold(list[i].name, name) {
 			i++
 		}
 		if i == len(list) {
-			list = append(list, bucket{name: name, requests: name == "" || strings.HasPrefix(name, "req")})
+			list = append(list, bucket{name: name, requests: name == "" || hasPrefixFold(name, "req")})
 		}
 		v := strings.TrimSpace(values[0])
 		switch field {
-		case "limit":
+		case limitField:
 			list[i].limit = v
-		case "remaining":
+		case remainingField:
 			list[i].remaining = v
-		case "reset":
+		case resetField:
 			list[i].reset = v
 		}
 	}
@@ -121,27 +123,57 @@ func buckets(h http.Header) []bucket {
 	return list
 }
 
-// rateHeader splits a canonical header name into the limit's name and the field.
-func rateHeader(key string) (name, field string, ok bool) {
+// rateField is what a rate-limit header tells of a limit.
+type rateField uint8
+
+const (
+	limitField rateField = iota + 1
+	remainingField
+	resetField
+)
+
+// rateHeader splits a header name into the limit's name and the field.
+func rateHeader(key string) (name string, field rateField, ok bool) {
 	const generic, anthropic = "X-Ratelimit-", "Anthropic-Ratelimit-"
+	var word string
 	switch {
-	case len(key) > len(generic) && strings.EqualFold(key[:len(generic)], generic):
-		field, name, _ = strings.Cut(strings.ToLower(key[len(generic):]), "-")
-	case len(key) > len(anthropic) && strings.EqualFold(key[:len(anthropic)], anthropic):
-		rest := strings.ToLower(key[len(anthropic):])
+	case hasPrefixFold(key, generic):
+		word, name, _ = strings.Cut(key[len(generic):], "-")
+	case hasPrefixFold(key, anthropic):
+		rest := key[len(anthropic):]
 		i := strings.LastIndexByte(rest, '-')
 		if i < 0 {
-			return "", "", false
+			return "", 0, false
 		}
-		name, field = rest[:i], rest[i+1:]
+		name, word = rest[:i], rest[i+1:]
+	default:
+		return "", 0, false
 	}
-	return name, field, field == "limit" || field == "remaining" || field == "reset"
+	switch {
+	case strings.EqualFold(word, "limit"):
+		field = limitField
+	case strings.EqualFold(word, "remaining"):
+		field = remainingField
+	case strings.EqualFold(word, "reset"):
+		field = resetField
+	}
+	return name, field, field != 0
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && s[0]|0x20 == prefix[0]|0x20 && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
 // reset reads "6m0s", "120ms", "2m59.56s", "7", "7.66", an epoch in seconds or
 // milliseconds, or an RFC 3339 time. What it cannot read is no hint.
 func reset(s string) (time.Duration, time.Time) {
 	s = strings.TrimSpace(s)
+	if s == "" {
+		return 0, time.Time{}
+	}
+	if d, ok := duration(s); ok {
+		return d, time.Time{}
+	}
 	if f, err := strconv.ParseFloat(s, 64); err == nil {
 		switch {
 		case f >= 1e14 || f != f:
@@ -153,13 +185,21 @@ func reset(s string) (time.Duration, time.Time) {
 		}
 		return seconds(f), time.Time{}
 	}
-	if d, err := time.ParseDuration(s); err == nil {
-		return min(max(d, 0), maxHint), time.Time{}
-	}
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return 0, t
 	}
 	return 0, time.Time{}
+}
+
+// duration reads "6m0s" or "120ms". What does not end in a unit is none, so
+// that trying costs nothing.
+func duration(s string) (time.Duration, bool) {
+	switch s[len(s)-1] {
+	case 's', 'm', 'h':
+		d, err := time.ParseDuration(s)
+		return min(max(d, 0), maxHint), err == nil
+	}
+	return 0, false
 }
 
 // seconds turns seconds into a duration, safe against values no int64 holds.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"unsafe"
 )
 
 // Null reports whether the next value is null, and reads it if so.
@@ -26,25 +27,37 @@ func (d *Decoder) Bool() bool {
 }
 
 // String reads a string; null is empty.
-func (d *Decoder) String() string { return string(d.StringBytes()) }
+func (d *Decoder) String() string {
+	s, escaped := d.literalString()
+	if escaped {
+		s = unescape(s)
+		return unsafe.String(unsafe.SliceData(s), len(s)) // nobody else has it
+	}
+	return string(s)
+}
 
 // StringBytes reads a string; null is nil. The bytes alias the document unless
 // the string holds escapes. Unpaired surrogates become U+FFFD, as in
 // encoding/json.
 func (d *Decoder) StringBytes() []byte {
-	if !d.expect(String) {
-		return nil
-	}
-	start := d.pos + 1
-	escaped := d.scanString()
-	if d.err != nil {
-		return nil
-	}
-	s := d.b[start : d.pos-1 : d.pos-1]
+	s, escaped := d.literalString()
 	if escaped {
 		return unescape(s)
 	}
 	return s
+}
+
+// literalString reads a string and returns what stands between its quotes.
+func (d *Decoder) literalString() (s []byte, escaped bool) {
+	if !d.expect(String) {
+		return nil, false
+	}
+	start := d.pos + 1
+	escaped = d.scanString()
+	if d.err != nil {
+		return nil, false
+	}
+	return d.b[start : d.pos-1 : d.pos-1], escaped
 }
 
 // Number reads a number and returns its text; null is empty. The text aliases

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // DefaultMaxEvent bounds one event when the caller names no bound. Encrypted
@@ -33,6 +34,7 @@ type Scanner struct {
 	frames     FrameReader // r, if it is one
 	max        int
 	buf        []byte
+	pooled     *[bufferSize]byte // buf at first
 	start, end int // what has been read and not consumed: buf[start:end]
 	scanned    int // buf[start:scanned] holds no line end
 	data       []byte
@@ -86,6 +88,21 @@ func (s *Scanner) Next() (Event, error) {
 			return Event{}, err
 		}
 	}
+}
+
+// bufferSize is what a Scanner reads at once. A stream holds a buffer for as
+// long as it is open.
+const bufferSize = 8 << 10
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// Release gives the Scanner's buffer to the next one. Neither the Scanner nor
+// an event of it may be used after.
+func (s *Scanner) Release() {
+	if s.pooled != nil {
+		buffers.Put(s.pooled)
+	}
+	*s = Scanner{err: io.EOF}
 }
 
 // simple returns the next event where it is as nearly all are: in the buffer,
@@ -254,8 +271,11 @@ func (s *Scanner) fill() error {
 			s.scanned -= s.start
 			s.start, s.end = 0, n
 		}
-		if s.end > len(s.buf)/2 || len(s.buf) == 0 {
-			grown := make([]byte, max(4<<10, 4*len(s.buf)))
+		if s.buf == nil && s.pooled == nil {
+			s.pooled = buffers.Get().(*[bufferSize]byte)
+			s.buf = s.pooled[:]
+		} else if s.end > len(s.buf)/2 {
+			grown := make([]byte, max(bufferSize, 4*len(s.buf)))
 			copy(grown, s.buf[:s.end])
 			s.buf = grown
 		}

@@ -15,6 +15,7 @@ import (
 func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	return func(yield func(translate.Event, error) bool) {
 		s := sse.NewScanner(body, 0)
+		defer s.Release()
 		dec := streamReader{o: o}
 		for !dec.done {
 			frame, err := s.Next()
@@ -47,6 +48,10 @@ type streamReader struct {
 	open    []*openBlock
 
 	message, block jsonx.Decoder // of the frame under way
+
+	like   jsonx.Template // of the last delta of nothing but text
+	likeTo *openBlock     // its block
+	texts  jsonx.Text
 }
 
 // openBlock is a block under way.
@@ -66,6 +71,12 @@ func (s *streamReader) emit(e translate.Event) { s.queue = append(s.queue, e) }
 
 func (s *streamReader) frame(data []byte) error {
 	s.queue = s.queue[:0]
+	if s.likeTo != nil {
+		if text, ok := s.like.Match(data); ok && len(text) > 0 {
+			s.text(s.likeTo, s.texts.String(text))
+			return nil
+		}
+	}
 	var (
 		d     = jsonx.NewDecoder(data)
 		typ   []byte
@@ -121,6 +132,10 @@ func (s *streamReader) frame(data []byte) error {
 	case "content_block_delta":
 		if b := s.find(at); b != nil {
 			s.apply(b, &delta)
+			if delta.end > 0 && len(s.queue) == 1 {
+				s.like.Learn(data, delta.end)
+				s.likeTo = b
+			}
 		}
 	case "content_block_stop":
 		if b := s.find(at); b != nil {
@@ -215,21 +230,33 @@ type delta struct {
 	text, json, thinking, signature string
 	citation                        *translate.Citation
 	content                         []byte // a compaction's
+	end                             int    // where the literal of its one text ends; 0: it has none, or more
 }
 
 func (s *streamReader) delta(d *jsonx.Decoder, out *delta) {
 	if d.Kind() != jsonx.Object {
 		return
 	}
+	texts := 0
+	text := func() string {
+		s := s.texts.String(d.StringBytes())
+		texts++
+		out.end = d.Offset()
+		return s
+	}
 	for k := range d.Members() {
 		switch key := string(k); key {
 		case "type":
+			continue
 		case "text":
-			out.text = d.String()
+			out.text = text()
+			continue
 		case "partial_json":
-			out.json = d.String()
+			out.json = text()
+			continue
 		case "thinking":
-			out.thinking = d.String()
+			out.thinking = text()
+			continue
 		case "signature":
 			out.signature = d.String()
 		case "citation":
@@ -243,6 +270,10 @@ func (s *streamReader) delta(d *jsonx.Decoder, out *delta) {
 		case "stop_reason", "stop_sequence", "stop_details":
 			s.a.member(key, d)
 		}
+		texts++ // it says more than text
+	}
+	if texts != 1 {
+		out.end = 0
 	}
 }
 
@@ -277,6 +308,9 @@ func (b *openBlock) set(name string, value []byte) {
 // stop ends a block.
 func (s *streamReader) stop(b *openBlock) {
 	s.open = slices.DeleteFunc(s.open, func(o *openBlock) bool { return o == b })
+	if s.likeTo == b {
+		s.likeTo = nil
+	}
 	e := translate.Event{Type: translate.EventBlockStop, Index: b.index, Kind: b.kind, Redacted: b.redacted}
 	switch b.kind {
 	case translate.KindThinking:

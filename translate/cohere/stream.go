@@ -17,6 +17,7 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	return func(yield func(translate.Event, error) bool) {
 		s := stream{o: o, yield: yield}
 		scanner := sse.NewScanner(body, 0)
+		defer scanner.Release()
 		for !s.done {
 			e, err := scanner.Next()
 			if errors.Is(err, sse.ErrTooLong) {

@@ -41,7 +41,8 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	return func(yield func(translate.Event, error) bool) {
 		var queue []translate.Event
 		a := answer{o: o, emit: func(e translate.Event) { queue = append(queue, e) }}
-		next := frames(body)
+		next, release := frames(body)
+		defer release()
 		for {
 			data, err := next()
 			if err == nil {
@@ -68,13 +69,14 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	}
 }
 
-// frames returns a function that returns one JSON value after the other.
-func frames(body io.Reader) func() ([]byte, error) {
+// frames returns a function that returns one JSON value after the other, and
+// one that must be called after.
+func frames(body io.Reader) (next func() ([]byte, error), release func()) {
 	r, limit := bufio.NewReader(body), sse.MaxEvent(body)
 	for {
 		c, err := r.ReadByte()
 		if err != nil {
-			return func() ([]byte, error) { return nil, err }
+			return func() ([]byte, error) { return nil, err }, func() {}
 		}
 		switch c {
 		case ' ', '\r', '\n', '\t', 0xef, 0xbb, 0xbf:
@@ -82,7 +84,7 @@ func frames(body io.Reader) func() ([]byte, error) {
 		}
 		_ = r.UnreadByte() // a byte was read just now
 		if c == '[' || c == '{' {
-			return (&arrayReader{r: r, max: limit}).next
+			return (&arrayReader{r: r, max: limit}).next, func() {}
 		}
 		break
 	}
@@ -90,7 +92,7 @@ func frames(body io.Reader) func() ([]byte, error) {
 	return func() ([]byte, error) {
 		e, err := s.Next()
 		return e.Data, err
-	}
+	}, s.Release
 }
 
 // arrayReader takes the objects out of an array while it grows.

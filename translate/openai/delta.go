@@ -19,6 +19,8 @@ type delta struct {
 	cites     []byte // annotations
 	audio     []byte
 	signature string
+
+	textEnd int // where the literal of its only text ends; 0: there is none, or more
 }
 
 func (d *decoder) readDelta(dec *jsonx.Decoder, v *delta) {
@@ -38,11 +40,14 @@ func (d *decoder) readDelta(dec *jsonx.Decoder, v *delta) {
 			} else {
 				v.content = scalarOrRaw(dec)
 			}
+			v.text(dec, kind, v.content)
 		case "refusal":
 			v.refusal = scalar(dec)
+			v.text(dec, jsonx.Invalid, v.refusal)
 		case "reasoning_content", "reasoning": // some send both, the same
 			if s := scalar(dec); s != "" {
 				v.reasoning = s
+				v.text(dec, kind, s)
 			}
 		case "reasoning_details":
 			if kind == jsonx.Array {
@@ -78,6 +83,17 @@ func (d *decoder) readDelta(dec *jsonx.Decoder, v *delta) {
 				d.lose("choices[0].message."+string(key), "unknown")
 			}
 		}
+	}
+}
+
+// text notes where a text ends that may be the only one.
+func (v *delta) text(dec *jsonx.Decoder, kind jsonx.Kind, s string) {
+	switch {
+	case s == "":
+	case v.textEnd == 0 && kind == jsonx.String:
+		v.textEnd = dec.Offset()
+	default:
+		v.textEnd = -1
 	}
 }
 

@@ -65,6 +65,7 @@ func (o Outbound) ParseError(status int, h http.Header, body []byte) *translate.
 func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	return func(yield func(translate.Event, error) bool) {
 		s := sse.NewScanner(body, 0)
+		defer s.Release()
 		d := decoder{o: o}
 		for {
 			ev, err := s.Next()

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 
@@ -21,6 +22,8 @@ type eventWriter struct {
 	req    *translate.Request
 	losses translate.Losses
 	head   []byte // what all chunks begin with
+	opened []byte // head, and what those with a delta go on with
+	closed []byte // what these end with
 	blocks []block
 	calls  int64 // how many there were
 	runes  int   // of text so far
@@ -85,6 +88,13 @@ func (w *eventWriter) start(ev *translate.Event) {
 	serviceTier(&e, ev.ServiceTier)
 	e.Key("choices").Array()
 	w.head = e.B
+	e.B = bytes.Clone(w.head)
+	e.Object().Key("index").Int(0).Key("delta").Object()
+	w.opened = e.B
+	e.B = []byte("}")
+	e.Key("logprobs").Null().Key("finish_reason").Null()
+	w.end(&e)
+	w.closed = e.B
 }
 
 // open begins a chunk with a delta.
@@ -92,15 +102,11 @@ func (w *eventWriter) open(e *jsonx.Encoder) {
 	if w.head == nil {
 		w.start(&translate.Event{})
 	}
-	e.B = append(e.B, w.head...)
-	e.Object().Key("index").Int(0).Key("delta").Object()
+	e.B = append(e.B, w.opened...)
 }
 
 // close ends what open began.
-func (w *eventWriter) close(e *jsonx.Encoder) {
-	e.EndObject().Key("logprobs").Null().Key("finish_reason").Null()
-	w.end(e)
-}
+func (w *eventWriter) close(e *jsonx.Encoder) { e.B = append(e.B, w.closed...) }
 
 func (w *eventWriter) end(e *jsonx.Encoder) {
 	e.EndObject().EndArray()

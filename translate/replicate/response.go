@@ -123,6 +123,7 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	return func(yield func(translate.Event, error) bool) {
 		fail := func(err error) { yield(translate.Event{}, err) }
 		scanner := sse.NewScanner(body, 0)
+		defer scanner.Release()
 		started, open := false, false
 		for {
 			e, err := scanner.Next()

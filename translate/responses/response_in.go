@@ -55,6 +55,7 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	return func(yield func(translate.Event, error) bool) {
 		d := decoder{origin: o.origin(), yield: yield}
 		scan := sse.NewScanner(body, 0)
+		defer scan.Release()
 		var f frame
 		for !d.over {
 			ev, err := scan.Next()
