@@ -289,6 +289,7 @@ func (a *attempt) aroundGateway(failed bool) {
 // send sends the request and handles the answer.
 func (a *attempt) send(req *http.Request, j *job, rec *Attempt) (rotate.Outcome, error) {
 	a.watch.expect(a.p.Timeouts.ResponseHeader, errHeaderTimeout)
+	a.bodies.watch(req)
 	resp, err := a.p.transports[a.target.provider.Name()].RoundTrip(req)
 	if err != nil {
 		a.aroundGateway(a.r.Context().Err() == nil)

@@ -16,10 +16,8 @@ func (x *exchange) readBody() error {
 	if x.r.ContentLength > limit {
 		return tooLarge(&limitError{bodyTooLarge, limit})
 	}
-	var buf []byte
-	if n := x.r.ContentLength; n > 0 {
-		buf = make([]byte, 0, min(n, 1<<20)+512)
-	}
+	pooled := x.bodies.get(int(min(max(x.r.ContentLength, 0), 1<<20) + 1))
+	buf := pooled.b
 	body := http.MaxBytesReader(x.w, x.r.Body, limit)
 	var err error
 	unread := "the request body could not be read"
@@ -35,7 +33,7 @@ func (x *exchange) readBody() error {
 	if err != nil {
 		return x.bodyError(err, unread)
 	}
-	x.body = buf
+	x.body, pooled.b = buf, buf
 	return nil
 }
 
@@ -152,13 +150,20 @@ func (i *inflater) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// parseWhole reads and parses a whole answer.
-func (a *attempt) parseWhole(r io.Reader) (*translate.Response, error) {
-	body, err := a.readParsed(r)
+// parseWhole reads and parses a whole answer, which is then's until it returns.
+func (a *attempt) parseWhole(r io.Reader, then func(*translate.Response) error) error {
+	buf := newBuffer(int(min(max(a.length+1, 2<<10), 1<<20)))
+	defer buf.free()
+	body, err := a.readParsed(buf.b, r)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return a.out.ParseResponse(body)
+	buf.b = body
+	whole, err := a.out.ParseResponse(body)
+	if err != nil {
+		return ownBody(err)
+	}
+	return then(whole)
 }
 
 // readAnswer returns an answer's whole body, decoded.
@@ -167,13 +172,13 @@ func (a *attempt) readAnswer(resp *http.Response) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.readParsed(&bodyReader{a: a, r: r})
+	return a.readParsed(nil, &bodyReader{a: a, r: r})
 }
 
 // readParsed reads an answer that is no use if it is not whole. What is parsed
 // may alias it.
-func (a *attempt) readParsed(r io.Reader) ([]byte, error) {
-	body, rest, err := a.readWhole(nil, r)
+func (a *attempt) readParsed(buf []byte, r io.Reader) ([]byte, error) {
+	body, rest, err := a.readWhole(buf, r)
 	if err == nil && rest {
 		err = &limitError{answerTooLarge, a.p.Limits.ResponseBody}
 	}

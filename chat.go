@@ -119,7 +119,7 @@ func (x *exchange) chatCall(asked string) func(*attempt) (*provider.Call, error)
 		if err != nil {
 			return nil, err
 		}
-		body, losses, err := a.out.AppendRequest(make([]byte, 0, len(x.body)+1024), req)
+		body, losses, err := a.out.AppendRequest(x.bodies.get(len(x.body)+1024).b, req)
 		a.losses = append(a.losses, losses...)
 		c.Body = body
 		return c, err
@@ -139,7 +139,7 @@ func (a *attempt) withModel(asked string) ([]byte, error) {
 	if len(edits) == 0 {
 		return a.body, nil
 	}
-	return jsonx.Splice(make([]byte, 0, len(a.body)+128), a.body, edits...)
+	return jsonx.Splice(a.bodies.get(len(a.body)+128).b, a.body, edits...)
 }
 
 // neutral returns the request in no format's terms, for this target and key.

@@ -27,6 +27,7 @@ type exchange struct {
 	start time.Time
 
 	body   []byte // the client's, whole; nil on pass-through
+	bodies bodies // that it and its translations stand in
 	stream bool
 	req    *translate.Request // body parsed, once it had to be
 	owner  string             // ID of the key that made the reasoning state in req

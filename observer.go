@@ -117,6 +117,7 @@ func (x *exchange) finish() {
 		x.p.history.add(&x.rec, x.p.now())
 	}
 	x.log(ctx)
+	x.bodies.free()
 }
 
 func (x *exchange) log(ctx context.Context) {

@@ -31,11 +31,9 @@ func (a *attempt) relay(resp *http.Response) error {
 	case a.stream && got:
 		return a.translateStream(resp, r, a.out.Events(r))
 	case a.stream:
-		whole, err := a.parseWhole(r)
-		if err != nil {
-			return err
-		}
-		return a.translateStream(resp, r, translate.Replay(whole))
+		return a.parseWhole(r, func(whole *translate.Response) error {
+			return a.translateStream(resp, r, translate.Replay(whole))
+		})
 	case got:
 		r.left = a.p.Limits.ResponseBody + 1
 		whole, err := translate.Collect(a.out.Events(r))
@@ -44,11 +42,7 @@ func (a *attempt) relay(resp *http.Response) error {
 		}
 		return a.translateWhole(resp, whole)
 	default:
-		whole, err := a.parseWhole(r)
-		if err != nil {
-			return err
-		}
-		return a.translateWhole(resp, whole)
+		return a.parseWhole(r, func(whole *translate.Response) error { return a.translateWhole(resp, whole) })
 	}
 }
 
@@ -64,9 +58,7 @@ func (a *attempt) relayWhole(resp *http.Response, r io.Reader) error {
 	if !rest {
 		parsed, err := translate.Summarize(a.out, body)
 		if err != nil && !translate.IsMalformed(err) {
-			e := *translate.AsError(err)
-			e.Body = bytes.Clone(e.Body) // it aliases buf
-			return &failure{&e, resp.Header, false}
+			return &failure{ownBody(err), resp.Header, false}
 		}
 		if err != nil && !jsonx.Valid(body) {
 			return err // cut, or no answer of a model at all
@@ -90,6 +82,14 @@ func (a *attempt) relayWhole(resp *http.Response, r io.Reader) error {
 		return &abortError{err}
 	}
 	return err
+}
+
+// ownBody returns err with a body of its own, as the one that it was read from
+// is about to be used for something else.
+func ownBody(err error) *translate.Error {
+	e := *translate.AsError(err)
+	e.Body = bytes.Clone(e.Body)
+	return &e
 }
 
 // abortError is a failure in the middle of an answer whose format has no way to

@@ -99,6 +99,7 @@ func (x *exchange) sendUniversal(req *http.Request, steps []gateway.Step, leases
 	began := x.p.now()
 	first := leases[0].attempt
 	first.watch.expect(x.p.Timeouts.ResponseHeader, errHeaderTimeout)
+	x.bodies.watch(req)
 	resp, err := x.p.transport.RoundTrip(req)
 	first.watch.stop()
 	if err != nil {
@@ -114,6 +115,7 @@ func (x *exchange) sendUniversal(req *http.Request, steps []gateway.Step, leases
 	defer a.watch.stop()
 	// The provider's own transport takes it from here: it may have more to
 	// ask, or an answer to put into its format.
+	x.bodies.watch(steps[step].Request)
 	resp, err = transportOf(a.target.provider, &answered{resp, x.p.transport}).RoundTrip(steps[step].Request)
 	if err != nil {
 		outcome, err := a.sendError(req.Context(), err)
@@ -292,6 +294,7 @@ func (x *exchange) relayGateway(req *http.Request, leases []lease) error {
 	defer func() { a.watch.stop() }() // a may be another by then
 	began := x.p.now()
 	a.watch.expect(x.p.Timeouts.ResponseHeader, errHeaderTimeout)
+	x.bodies.watch(req)
 	resp, err := x.p.transport.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		outcome, err := a.sendError(ctx, err)

@@ -207,6 +207,23 @@ func (r *reader) state() *State {
 func Sealed(body []byte) bool {
 	// Without the magic's first character, which is a plus sign that some
 	// encoders escape.
-	magic := base64.StdEncoding.EncodeToString([]byte(sealMagic))[1:]
-	return bytes.Contains(body, []byte(magic)) || bytes.Contains(body, []byte(toolIDMark))
+	return contains(body, sealMark, strings.IndexByte(sealMark, 'X')) || contains(body, toolIDMark, 0)
+}
+
+var sealMark = base64.StdEncoding.EncodeToString([]byte(sealMagic))[1:]
+
+// contains is bytes.Contains for large bodies, looking for the byte of mark
+// that is rare in text and in base64, if there is one: several times as fast.
+func contains(body []byte, mark string, rare int) bool {
+	for at := rare; at < len(body); at++ {
+		i := bytes.IndexByte(body[at:], mark[rare])
+		if i < 0 {
+			return false
+		}
+		at += i
+		if end := at - rare + len(mark); end <= len(body) && string(body[at-rare:end]) == mark {
+			return true
+		}
+	}
+	return false
 }

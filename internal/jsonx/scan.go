@@ -17,13 +17,16 @@ const (
 // It looks at eight bytes at a time, as most of a request is message text.
 func plain(s []byte) int {
 	i := 0
+	for ; i+32 <= len(s); i += 32 {
+		b := s[i : i+32 : i+32]
+		m0, m1 := marks(binary.LittleEndian.Uint64(b)), marks(binary.LittleEndian.Uint64(b[8:]))
+		m2, m3 := marks(binary.LittleEndian.Uint64(b[16:])), marks(binary.LittleEndian.Uint64(b[24:]))
+		if (m0|m1|m2|m3)&highs != 0 {
+			break // one of the next four
+		}
+	}
 	for ; i+8 <= len(s); i += 8 {
-		w := binary.LittleEndian.Uint64(s[i:])
-		quote, slash := w^(ones*'"'), w^(ones*'\\')
-		// The usual "has a zero byte" and "has a byte below 0x20" tests. A
-		// borrow can only set marks above a true one, so the lowest is true.
-		m := ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*0x20)&^w) & highs
-		if m != 0 {
+		if m := marks(binary.LittleEndian.Uint64(s[i:])) & highs; m != 0 {
 			return i + bits.TrailingZeros64(m)/8
 		}
 	}
@@ -33,6 +36,14 @@ func plain(s []byte) int {
 		}
 	}
 	return i
+}
+
+// marks sets the highest bit of each byte that is no plain one; other bits mean
+// nothing. It is the usual "has a zero byte" and "has a byte below 0x20". A
+// borrow can only set marks above a true one, so the lowest is true.
+func marks(w uint64) uint64 {
+	quote, slash := w^(ones*'"'), w^(ones*'\\')
+	return (quote-ones)&^quote | (slash-ones)&^slash | (w-ones*0x20)&^w
 }
 
 // scanString reads a string literal and reports whether it holds escapes.

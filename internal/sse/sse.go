@@ -35,8 +35,8 @@ type Scanner struct {
 	max        int
 	buf        []byte
 	pooled     *[bufferSize]byte // buf at first
-	start, end int // what has been read and not consumed: buf[start:end]
-	scanned    int // buf[start:scanned] holds no line end
+	start, end int               // what has been read and not consumed: buf[start:end]
+	scanned    int               // buf[start:scanned] holds no line end
 	data       []byte
 	name, id   []byte
 	hasData    bool
