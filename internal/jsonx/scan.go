@@ -1,6 +1,7 @@
 package jsonx
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"unicode/utf16"
@@ -14,26 +15,50 @@ const (
 
 // plain returns how many bytes at the start of s stand for themselves inside a
 // string literal: everything but quotes, backslashes and control characters.
-// It looks at eight bytes at a time, as most of a request is message text.
+// Most of a request is text and images, so short strings are looked at by eight
+// bytes at a time, and long ones by the machine's own search, in windows that
+// grow: a string may go on with an escape soon, and a quote be far away.
 func plain(s []byte) int {
 	i := 0
-	for ; i+32 <= len(s); i += 32 {
-		b := s[i : i+32 : i+32]
-		m0, m1 := marks(binary.LittleEndian.Uint64(b)), marks(binary.LittleEndian.Uint64(b[8:]))
-		m2, m3 := marks(binary.LittleEndian.Uint64(b[16:])), marks(binary.LittleEndian.Uint64(b[24:]))
-		if (m0|m1|m2|m3)&highs != 0 {
-			break // one of the next four
-		}
-	}
-	for ; i+8 <= len(s); i += 8 {
+	for ; i+8 <= len(s) && i < 64; i += 8 {
 		if m := marks(binary.LittleEndian.Uint64(s[i:])) & highs; m != 0 {
 			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	for i+8 <= len(s) {
+		window := s[i:min(len(s), 2*i, i+16<<10)]
+		end := len(window)
+		if j := bytes.IndexByte(window, '"'); j >= 0 {
+			end = j
+		}
+		if j := bytes.IndexByte(window[:end], '\\'); j >= 0 {
+			end = j
+		}
+		end = control(window[:end])
+		if i += end; end < len(window) {
+			return i
 		}
 	}
 	for ; i < len(s); i++ {
 		if c := s[i]; c < 0x20 || c == '"' || c == '\\' {
 			break
 		}
+	}
+	return i
+}
+
+// control returns where the first control character stands; the length of s if
+// there is none.
+func control(s []byte) int {
+	i := 0
+	for ; i+32 <= len(s); i += 32 {
+		b := s[i : i+32 : i+32]
+		w0, w1, w2, w3 := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
+		if ((w0-ones*0x20)&^w0|(w1-ones*0x20)&^w1|(w2-ones*0x20)&^w2|(w3-ones*0x20)&^w3)&highs != 0 {
+			break
+		}
+	}
+	for ; i < len(s) && s[i] >= 0x20; i++ {
 	}
 	return i
 }

@@ -36,6 +36,14 @@ func (d *Decoder) String() string {
 	return string(s)
 }
 
+// Borrow is String without a copy where the string holds no escapes: it is
+// good for as long as the document stays as it is. It is for the megabytes of
+// a request's media.
+func (d *Decoder) Borrow() string {
+	s := d.StringBytes()
+	return unsafe.String(unsafe.SliceData(s), len(s))
+}
+
 // StringBytes reads a string; null is nil. The bytes alias the document unless
 // the string holds escapes. Unpaired surrogates become U+FFFD, as in
 // encoding/json.

@@ -273,6 +273,14 @@ func (b *blockReader) media(typ string) *translate.Media {
 	return nil
 }
 
+// data reads the bytes of a media.
+func (b *blockReader) data() string {
+	if b.origin == "" {
+		return b.d.Borrow()
+	}
+	return b.d.String()
+}
+
 func (b *blockReader) source(m *translate.Media, typ string) {
 	for k := range b.d.Members() {
 		switch key := string(k); {
@@ -281,7 +289,7 @@ func (b *blockReader) source(m *translate.Media, typ string) {
 		case key == "data" && typ == "text":
 			m.Text = b.d.String()
 		case key == "data":
-			m.Data = b.d.String()
+			m.Data = b.data()
 		case key == "url":
 			m.URL = b.d.String()
 			if mime, data, ok := translate.ParseDataURL(m.URL); ok {

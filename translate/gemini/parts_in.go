@@ -326,7 +326,9 @@ func readMedia(d *jsonx.Decoder) *translate.Media {
 		case "mimeType":
 			m.MIMEType = d.String()
 		case "data":
-			m.Data = strings.NewReplacer("-", "+", "_", "/").Replace(d.String())
+			if m.Data = d.String(); strings.IndexByte(m.Data, '-') >= 0 || strings.IndexByte(m.Data, '_') >= 0 {
+				m.Data = strings.NewReplacer("-", "+", "_", "/").Replace(m.Data)
+			}
 		case "displayName":
 			m.Name = d.String()
 		case "fileUri":

@@ -248,7 +248,7 @@ func imageURL(dec *jsonx.Decoder) (url string) {
 
 func (d *decoder) image(url string) {
 	m := &translate.Media{Kind: translate.Image}
-	dataOrURL(m, []byte(url))
+	dataOrURL(m, url)
 	d.whole(translate.KindMedia, m)
 }
 

@@ -36,7 +36,7 @@ func (p *requestParser) part() translate.Part {
 			if media == nil {
 				media = &translate.Media{Kind: translate.File}
 			}
-			dataOrURL(media, d.StringBytes())
+			dataOrURL(media, d.Borrow())
 		case "document_name":
 			if media == nil {
 				media = &translate.Media{Kind: translate.File}
@@ -104,12 +104,12 @@ func knownPart(typ string) bool {
 func (p *requestParser) urlPart(kind translate.MediaKind) *translate.Media {
 	m := &translate.Media{Kind: kind}
 	if p.d.Kind() == jsonx.String {
-		dataOrURL(m, p.d.StringBytes())
+		dataOrURL(m, p.d.Borrow())
 	} else {
 		for k := range p.d.Members() {
 			switch string(k) {
 			case "url":
-				dataOrURL(m, p.d.StringBytes())
+				dataOrURL(m, p.d.Borrow())
 			case "detail":
 				m.Detail = p.d.String()
 			default:
@@ -128,7 +128,7 @@ func (p *requestParser) audioPart() *translate.Media {
 	for k := range p.d.Members() {
 		switch string(k) {
 		case "data":
-			if dataOrURL(m, p.d.StringBytes()); m.URL != "" {
+			if dataOrURL(m, p.d.Borrow()); m.URL != "" {
 				m.Data, m.URL = m.URL, "" // bare base64, as the format has it
 			}
 		case "format":
@@ -148,7 +148,7 @@ func (p *requestParser) filePart() *translate.Media {
 	for k := range p.d.Members() {
 		switch string(k) {
 		case "file_data":
-			dataOrURL(m, p.d.StringBytes())
+			dataOrURL(m, p.d.Borrow())
 			if m.URL != "" && !isURL(m.URL) { // bare base64
 				m.Data, m.URL, m.MIMEType = m.URL, "", "application/pdf"
 			}

@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"bytes"
 	"strconv"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
@@ -305,14 +304,10 @@ func (p *requestParser) cacheMark(name string) *translate.CacheMark {
 }
 
 // dataOrURL sorts a URL as OpenAI's formats have it into a part.
-func dataOrURL(m *translate.Media, url []byte) {
-	if !bytes.HasPrefix(url, []byte("data:")) {
-		m.URL = string(url)
-		return
-	}
-	mime, data, ok := translate.ParseDataURL(string(url))
+func dataOrURL(m *translate.Media, url string) {
+	mime, data, ok := translate.ParseDataURL(url)
 	if !ok {
-		m.URL = string(url)
+		m.URL = url
 		return
 	}
 	m.MIMEType, m.Data = mime, data

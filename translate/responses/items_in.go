@@ -232,18 +232,18 @@ func (p *requestParser) mediaPart(kind translate.MediaKind) translate.Part {
 				for k := range d.Members() {
 					switch string(k) {
 					case "url":
-						dataOrURL(m, d.String())
+						dataOrURL(m, d.Borrow())
 					case "detail":
 						m.Detail = d.String()
 					}
 				}
 				continue
 			}
-			dataOrURL(m, d.String())
+			dataOrURL(m, d.Borrow())
 		case "file_url":
-			dataOrURL(m, d.String())
+			dataOrURL(m, d.Borrow())
 		case "file_data":
-			dataOrURL(m, d.String())
+			dataOrURL(m, d.Borrow())
 			if m.Data == "" && m.URL != "" { // bare base64
 				m.Data, m.URL, m.MIMEType = m.URL, "", "application/pdf"
 			}
@@ -283,7 +283,7 @@ func (p *requestParser) audioPart() translate.Part {
 			for k := range d.Members() {
 				switch string(k) {
 				case "data":
-					m.Data = d.String()
+					m.Data = d.Borrow()
 				case "format":
 					m.MIMEType = translate.AudioMIME(d.String())
 				default:

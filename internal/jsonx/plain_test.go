@@ -1,0 +1,127 @@
+package jsonx
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+)
+
+// plain finds the first byte that is none, wherever it stands.
+func TestPlain(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20000 {
+		b := make([]byte, r.IntN(600))
+		if r.IntN(20) == 0 {
+			b = make([]byte, r.IntN(60000))
+		}
+		for i := range b {
+			if b[i] = byte('#' + r.IntN('['-'#')); r.IntN(50) == 0 {
+				b[i] = byte(0x80 + r.IntN(0x80))
+			}
+		}
+		for range r.IntN(3) {
+			if len(b) > 0 {
+				b[r.IntN(len(b))] = []byte{'"', '\\', 0, 31, '\n'}[r.IntN(5)]
+			}
+		}
+		want := bytes.IndexFunc(b, func(r rune) bool { return r < 0x20 || r == '"' || r == '\\' })
+		if want < 0 {
+			want = len(b)
+		}
+		if got := plain(b); got != want {
+			t.Fatalf("of %d bytes %d are plain, want %d", len(b), got, want)
+		}
+	}
+}
+
+func BenchmarkPlain(b *testing.B) {
+	for _, n := range []int{40, 200, 1000, 1 << 20} {
+		s := bytes.Repeat([]byte("abcdefgh"), n/8)
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			b.SetBytes(int64(n))
+			for b.Loop() {
+				plain(s)
+			}
+		})
+	}
+}
+
+// A template matches what differs from the learnt document in its string
+// alone, and tells the string as a Decoder does.
+func TestTemplate(t *testing.T) {
+	doc := []byte(`{"a":"x\"\\","text":"one \" two\\","b":["y"]} `)
+	d := NewDecoder(doc)
+	var tpl Template
+	for k := range d.Members() {
+		if string(k) == "text" {
+			d.StringBytes()
+			tpl.Learn(doc, d.Offset())
+		}
+	}
+	for in, want := range map[string]string{
+		`{"a":"x\"\\","text":"one \" two\\","b":["y"]} `:       `one " two\`,
+		`{"a":"x\"\\","text":"other","b":["y"]} `:              `other`,
+		`{"a":"x\"\\","text":"","b":["y"]} `:                   ``,
+		`{"a":"x\"\\","text":"\u00e9\n\"","b":["y"]} `:         "\u00e9\n\"",
+		`{"a":"x\"\\","text":"é","b":["y"]} `:                  "é",
+		`{"a":"x\"\\","text":"a","c":"","b":["y"]} `:           "no",
+		`{"a":"x\"\\","text":"a\","b":["y"]} `:                 "no", // the quote is escaped: no JSON
+		"{\"a\":\"x\\\"\\\\\",\"text\":\"\n\",\"b\":[\"y\"]} ": "no",
+		`{"a":"x\"\\","text":5,"b":["y"]} `:                    "no",
+		`{"a":"x","text":"a","b":["y"]} `:                      "no",
+		`{"a":"x\"\\","text":"`:                                "no",
+		``:                                                     "no",
+	} {
+		got, ok := tpl.Match([]byte(in))
+		if ok != (want != "no") || ok && string(got) != want {
+			t.Errorf("%s: %q, %v", in, got, ok)
+		}
+	}
+	tpl.Forget()
+	if _, ok := tpl.Match(doc); ok {
+		t.Error("what was forgotten matches")
+	}
+}
+
+// What a template says of a document is what reading it says.
+func FuzzTemplate(f *testing.F) {
+	f.Add(`{"t":"a","b":1}`, `{"t":"b","b":1}`)
+	f.Add(`{"t":"a\\"}`, `{"t":"\"","t":"c"}`)
+	read := func(doc string) (text string, end, n int, err error) {
+		d := NewDecoder([]byte(doc))
+		for k := range d.Members() {
+			if n++; string(k) == "t" {
+				text, end = d.String(), d.Offset()
+			}
+		}
+		return text, end, n, d.End()
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		_, end, n, err := read(a)
+		if err != nil || end == 0 || a[end-1] != '"' {
+			return
+		}
+		var tpl Template
+		tpl.Learn([]byte(a), end)
+		got, ok := tpl.Match([]byte(b))
+		text, _, m, err := read(b)
+		if ok && (err != nil || string(got) != text && n == m && n == 1) {
+			t.Errorf("%q after %q: %q, read %q, %v", b, a, got, text, err)
+		}
+	})
+}
+
+func TestText(t *testing.T) {
+	var text Text
+	var want, got []string
+	for i := range 300 {
+		s := string(bytes.Repeat([]byte{byte('a' + i%26)}, i))
+		want, got = append(want, s), append(got, text.String([]byte(s)))
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("string %d is %q", i, got[i])
+		}
+	}
+}
