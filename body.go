@@ -16,7 +16,7 @@ func (x *exchange) readBody() error {
 	if x.r.ContentLength > limit {
 		return tooLarge(&limitError{bodyTooLarge, limit})
 	}
-	pooled := x.bodies.get(int(min(max(x.r.ContentLength, 0), 1<<20) + 1))
+	pooled := x.bodies.get(int(min(max(x.r.ContentLength, 0)+1, 1<<maxBuffer)))
 	buf := pooled.b
 	body := http.MaxBytesReader(x.w, x.r.Body, limit)
 	var err error
