@@ -88,7 +88,10 @@ func testArithmetic(t *testing.T, newStore func(t *testing.T, now func() time.Ti
 				}
 				continue
 			}
-			delta := limit.Amounts{Requests: of(l.Requests) - of(l.Requests), Tokens: of(l.Tokens) - of(l.Tokens), Money: price.USD(of(int64(l.Money))-of(int64(l.Money))) / 2}
+			delta := limit.Amounts{Requests: of(2*l.Requests) - l.Requests, Tokens: of(2*l.Tokens) - l.Tokens, Money: price.USD(of(int64(l.Money))) - l.Money/2}
+			if l.Requests < 0 {
+				delta.Requests = 0
+			}
 			day := want.Day - int64(r.IntN(2))
 			want.Settle(c.now(), l, day, delta)
 			if err := s.Settle(ctx, name, l, day, delta); err != nil {
