@@ -35,6 +35,7 @@ const (
 	keyIDKey          = attribute.Key("llmproxy.key.id")
 	outcomeKey        = attribute.Key("llmproxy.outcome")
 	providerFormatKey = attribute.Key("llmproxy.provider.format")
+	estimatedKey      = attribute.Key("llmproxy.usage.estimated")
 	costKey           = attribute.Key("llmproxy.cost.usd")
 	gatewayLogKey     = attribute.Key("llmproxy.gateway.log_id")
 	gatewayCacheKey   = attribute.Key("llmproxy.gateway.cache_status")
@@ -78,6 +79,7 @@ func appendAttempt(attrs []attribute.KeyValue, x *llmproxy.Exchange, a *llmproxy
 type answer struct {
 	id, model, finish string
 	usage             *translate.Usage
+	estimated         bool    // the usage, and so the cost, is
 	cost              float64 // in US dollars; meaningful only where priced
 	priced            bool
 	first             time.Duration // of a stream, from the attempt's start to its first content
@@ -86,7 +88,7 @@ type answer struct {
 // answerOf returns the answer to the last attempt, which is the one that an
 // exchange tells of.
 func answerOf(x *llmproxy.Exchange, last *llmproxy.Attempt) answer {
-	got := answer{id: x.ResponseID, model: x.ResponseModel, finish: x.Finish.Native, usage: x.Usage, cost: x.Cost.Dollars(), priced: x.Priced}
+	got := answer{id: x.ResponseID, model: x.ResponseModel, finish: x.Finish.Native, usage: x.Usage, estimated: x.UsageFrom == llmproxy.UsageEstimated, cost: x.Cost.Dollars(), priced: x.Priced}
 	if got.finish == "" {
 		got.finish = string(x.Finish.Reason)
 	}
@@ -111,6 +113,9 @@ func appendAnswer(attrs []attribute.KeyValue, got answer) []attribute.KeyValue {
 	u := got.usage
 	if u == nil {
 		return attrs
+	}
+	if got.estimated {
+		attrs = append(attrs, estimatedKey.Bool(true))
 	}
 	attrs = append(attrs, semconv.GenAIUsageInputTokensKey.Int64(u.TotalInput()), semconv.GenAIUsageOutputTokensKey.Int64(u.TotalOutput()))
 	for _, part := range [...]attribute.KeyValue{

@@ -141,6 +141,22 @@ func TestSpansFollowTheConvention(t *testing.T) {
 	has(t, spans[2], map[string]string{"llmproxy.principal": "alice", "llmproxy.losses": "1", "llmproxy.gateway": "gw", "llmproxy.request.id": "req-1"})
 }
 
+// Tokens that are estimated are marked in spans, and do not count in metrics,
+// which hold what providers counted.
+func TestEstimatedUsage(t *testing.T) {
+	x := record()
+	x.UsageFrom = llmproxy.UsageEstimated
+	spans, metrics := observe(t, x)
+	has(t, spans[1], map[string]string{"llmproxy.usage.estimated": "true", "gen_ai.usage.output_tokens": "90", "llmproxy.cost.usd": "0.75"})
+	for _, m := range metrics {
+		if m.Name == "gen_ai.client.token.usage" || m.Name == "llmproxy.cost.usd" {
+			t.Errorf("%s: %+v", m.Name, m.Data)
+		}
+	}
+	spans, _ = observe(t, record())
+	has(t, spans[1], map[string]string{"llmproxy.usage.estimated": ""})
+}
+
 // The instruments, as the convention's page on metrics lists them
 // (…/v1.41.0/docs/gen-ai/gen-ai-metrics.md), against its package.
 func TestMetricsFollowTheConvention(t *testing.T) {

@@ -26,7 +26,7 @@
 //     start to its first content, in seconds
 //   - gen_ai.client.token.usage: the answer's tokens as the provider counted
 //     them, input and output apart; nothing where it told none
-//   - llmproxy.cost.usd: a counter of what the tokens cost, in US dollars; nothing
+//   - llmproxy.cost.usd: a counter of what these tokens cost, in US dollars; nothing
 //     for a model without a price
 //   - llmproxy.exchange.duration: each exchange as its client saw it, with all
 //     of its attempts, in seconds
@@ -219,11 +219,11 @@ func (t *observer) measure(ctx context.Context, a *llmproxy.Attempt, attrs []att
 	if got.first > 0 && t.firstChunk.Enabled(ctx) {
 		t.firstChunk.RecordSet(ctx, got.first.Seconds(), with())
 	}
-	if u := got.usage; u != nil && t.tokens.Enabled(ctx) {
+	if u := got.usage; u != nil && !got.estimated && t.tokens.Enabled(ctx) {
 		t.tokens.RecordSet(ctx, u.TotalInput(), with(semconv.GenAITokenTypeInput))
 		t.tokens.RecordSet(ctx, u.TotalOutput(), with(semconv.GenAITokenTypeOutput))
 	}
-	if got.priced && t.cost.Enabled(ctx) {
+	if got.priced && !got.estimated && t.cost.Enabled(ctx) {
 		t.cost.Add(ctx, got.cost, metric.WithAttributeSet(with()))
 	}
 }
