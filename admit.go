@@ -129,13 +129,17 @@ func isRateHeader(name string) bool {
 	return strings.HasPrefix(name, "Ratelimit") || strings.HasPrefix(name, "X-Ratelimit-") || strings.HasPrefix(name, "Anthropic-Ratelimit-")
 }
 
+// mediaTokens is what an image or a file counts as, whose tokens its bytes do
+// not tell: a large image is about as many.
+const mediaTokens = 1000
+
 // estimate looks at a body without decoding it.
 func (q *Admission) estimate(body []byte) {
 	if jsonx.KindOf(bytes.TrimLeft(body, " \t\r\n")) != jsonx.Object {
 		return
 	}
 	text, media := textBytes(body)
-	q.InputTokens = int64(text+3)/4 + int64(media)*1000
+	q.InputTokens = tokens(int64(text)) + int64(media)*mediaTokens
 	switch q.Op {
 	case provider.Chat, provider.Forward, provider.Pass:
 		q.MaxOutputTokens = maxOutput(body)

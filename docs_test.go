@@ -71,7 +71,7 @@ func blocks(t *testing.T, file string) (out []block) {
 var documentImports = map[string]string{
 	"context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http", "log": "log", "os": "os", "slog": "log/slog", "sql": "database/sql",
 	"strings": "strings", "time": "time",
-	"llmproxy": module, "gateway": module + "/gateway", "price": module + "/price", "provider": module + "/provider", "rotate": module + "/rotate", "translate": module + "/translate",
+	"llmproxy": module, "gateway": module + "/gateway", "limit": module + "/limit", "sqllimit": module + "/limit/sqllimit", "redislimit": module + "/limit/redislimit", "price": module + "/price", "provider": module + "/provider", "rotate": module + "/rotate", "translate": module + "/translate",
 	"sqlrotate": module + "/rotate/sqlrotate", "redisrotate": module + "/rotate/redisrotate",
 	"bedrock": module + "/provider/bedrock", "vertex": module + "/provider/vertex",
 	"otel": module + "/observe/otel", "otelhttp": "go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp", "propagation": "go.opentelemetry.io/otel/propagation",
@@ -81,7 +81,7 @@ var documentImports = map[string]string{
 const module = "github.com/go-llmproxy/llmproxy"
 
 // documentNames is what fragments may take for granted.
-const documentNames = "ctx context.Context, w http.ResponseWriter, r *http.Request, db *sql.DB, key string, pool *rotate.Pool"
+const documentNames = "ctx context.Context, w http.ResponseWriter, r *http.Request, db *sql.DB, key string, pool *rotate.Pool, limits limit.LimitsFunc"
 
 // TestDocumentsCompile type-checks every Go block of the documents: whole
 // files as they are, fragments as the body of a function.
@@ -161,7 +161,7 @@ func fragment(t *testing.T, b block, at string) string {
 	} else {
 		text = at + text
 	}
-	imports := map[string]bool{"context": true, "net/http": true, "database/sql": true, module + "/rotate": true}
+	imports := map[string]bool{"context": true, "net/http": true, "database/sql": true, module + "/rotate": true, module + "/limit": true}
 	ast.Inspect(f, func(n ast.Node) bool {
 		if s, ok := n.(*ast.SelectorExpr); ok {
 			if x, ok := s.X.(*ast.Ident); ok && documentImports[x.Name] != "" && slices.Contains(f.Unresolved, x) {

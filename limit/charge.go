@@ -39,45 +39,26 @@ func (l *Limiter) cost(q *llmproxy.Admission, u *translate.Usage) price.USD {
 	return l.unpriced
 }
 
-// streamBytes is about how many bytes of a stream make a token: little text in
-// much JSON. An estimate by it is rather high than low.
-const streamBytes = 32
-
-// spent returns what a request took: what its usage says where that is known
-// and whole, nothing but the request where it failed, and else an estimate.
+// spent returns what a request took: its usage where that is told, or was
+// estimated from the text that came; nothing but the request where it failed;
+// and else what it was thought to take.
 func (l *Limiter) spent(q *llmproxy.Admission, e estimate, x *llmproxy.Exchange) Amounts {
-	told := x.Usage != nil && (x.Err == nil && !x.Aborted || x.Finish.Reason != "")
+	brokenOff := x.Err != nil || x.Aborted
 	switch {
 	case q.Op == provider.CountTokens:
 		return Amounts{Requests: 1}
-	case told && x.Priced:
+	case x.Usage != nil && x.Priced:
 		return Amounts{1, x.Usage.Total(), x.Cost}
-	case told:
+	case x.Usage != nil:
 		return Amounts{1, x.Usage.Total(), l.unpriced}
 	case x.Status == http.StatusSwitchingProtocols:
 		return e.amounts() // a WebSocket's messages are not read
-	case x.Usage == nil && (len(x.Attempts) == 0 || x.Status >= 400 && !x.Aborted):
+	case len(x.Attempts) == 0, x.Status >= 400 && !x.Aborted:
 		return Amounts{Requests: 1}
-	case x.Err == nil && !x.Aborted:
-		if q.BodyBytes == 0 { // it asked for no answer of a model's
-			return Amounts{Requests: 1}
-		}
-		return e.amounts()
+	case x.Stream && brokenOff: // before any text came
+		return Amounts{1, e.input, l.cost(q, &translate.Usage{Input: e.input})}
+	case q.BodyBytes == 0: // it asked no model for anything
+		return Amounts{Requests: 1}
 	}
-	return l.brokenOff(q, e, x)
-}
-
-// brokenOff estimates what a request took whose end was not seen. What is told
-// of a stream's usage before its end is true of the input alone.
-func (l *Limiter) brokenOff(q *llmproxy.Admission, e estimate, x *llmproxy.Exchange) Amounts {
-	u := translate.Usage{Input: e.input}
-	if x.Usage != nil && x.Usage.TotalInput() > 0 {
-		u = *x.Usage
-	}
-	if output := u.TotalOutput(); x.Stream {
-		u.Output += max(min(x.BytesOut/streamBytes, e.output)-output, 0)
-	} else {
-		u.Output += max(e.output-output, 0)
-	}
-	return Amounts{1, u.Total(), l.cost(q, &u)}
+	return e.amounts()
 }

@@ -57,21 +57,24 @@ func TestSettle(t *testing.T) {
 		"never sent":              {provider.Chat, llmproxy.Exchange{Status: 429, Err: failed}, "10000"},
 		"canceled before":         {provider.Chat, llmproxy.Exchange{Status: 499, Err: failed, Aborted: true}, "10000"},
 		"failed, with usage":      {provider.Chat, llmproxy.Exchange{Status: 502, Attempts: tried, Err: failed, Stream: true, Usage: &translate.Usage{Input: 100, Output: 1}}, "9899"},
-		"stream aborted":          {provider.Chat, llmproxy.Exchange{Status: 200, Attempts: tried, Aborted: true, Stream: true, BytesOut: 3200}, "8900"},
-		"stream cut":              {provider.Chat, llmproxy.Exchange{Status: 200, Attempts: tried, Err: failed, Stream: true, BytesOut: 3200}, "8900"},
-		"long stream aborted":     {provider.Chat, llmproxy.Exchange{Status: 200, Attempts: tried, Aborted: true, Stream: true, BytesOut: 1 << 40}, "7000"},
-		"aborted, input known":    {provider.Chat, llmproxy.Exchange{Status: 200, Attempts: tried, Aborted: true, Stream: true, BytesOut: 3200, Usage: &translate.Usage{Input: 500, Output: 1}}, "9400"},
-		"aborted, usage known":    {provider.Chat, llmproxy.Exchange{Status: 200, Attempts: tried, Aborted: true, Stream: true, BytesOut: 3200, Usage: usage, Finish: translate.Finish{Reason: translate.FinishStop}}, "9880"},
+		"stream aborted":          {provider.Chat, llmproxy.Exchange{Status: 200, Attempts: tried, Aborted: true, Stream: true, Usage: usage, UsageFrom: llmproxy.UsageEstimated}, "9880"},
+		"aborted before any text": {provider.Chat, llmproxy.Exchange{Status: 200, Attempts: tried, Aborted: true, Stream: true}, "9000"},
+		"cut before any text":     {provider.Chat, llmproxy.Exchange{Status: 200, Attempts: tried, Err: failed, Stream: true}, "9000"},
 		"whole answer aborted":    {provider.Chat, llmproxy.Exchange{Status: 499, Attempts: tried, Aborted: true, Err: failed}, "7000"},
 		"embeddings":              {provider.Embed, llmproxy.Exchange{Status: 200, Attempts: tried, Usage: &translate.Usage{Input: 7}}, "9993"},
 		"embeddings, no usage":    {provider.Embed, llmproxy.Exchange{Status: 200, Attempts: tried}, "9000"},
 		"count":                   {provider.CountTokens, llmproxy.Exchange{Status: 200, Attempts: tried}, "10000"},
 		"pass-through":            {provider.Pass, llmproxy.Exchange{Status: 200, Attempts: tried}, "7000"},
 		"WebSocket":               {provider.Pass, llmproxy.Exchange{Status: 101}, "7000"},
+		"pass-through, no body":   {provider.Pass, llmproxy.Exchange{Status: 200, Attempts: tried}, "10000"},
 		"pass-through and failed": {provider.Pass, llmproxy.Exchange{Status: 400, Attempts: tried}, "10000"},
 	} {
 		l := limit.New(fixed(limit.Limits{Tokens: 10_000}), limit.WithClock(func() time.Time { return noon }))
-		settle, err := l.Admit(t.Context(), admission(c.op, 1000, 2000))
+		q := admission(c.op, 1000, 2000)
+		if strings.HasSuffix(name, "no body") {
+			q.BodyBytes, q.InputTokens = 0, 0
+		}
+		settle, err := l.Admit(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,7 +46,7 @@ func errorType(body []byte) string {
 }
 
 // serve serves a Proxy with the limiter in front of an upstream.
-func serve(t *testing.T, l *limit.Limiter, upstream http.HandlerFunc) *httptest.Server {
+func serve(t *testing.T, l *limit.Limiter, upstream http.HandlerFunc, opts ...llmproxy.Option) *httptest.Server {
 	t.Helper()
 	up := httptest.NewServer(upstream)
 	t.Cleanup(up.Close)
@@ -54,10 +54,10 @@ func serve(t *testing.T, l *limit.Limiter, upstream http.HandlerFunc) *httptest.
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := llmproxy.New(
+	p, err := llmproxy.New(append(opts,
 		llmproxy.WithProvider(provider.Compatible("up", up.URL+"/v1")), llmproxy.WithKeys("up", rotate.Secrets("sk-1")...),
 		llmproxy.WithAuth(func(r *http.Request) (string, error) { return r.Header.Get("X-Who"), nil }),
-		llmproxy.WithPrices(prices), llmproxy.WithAdmission(l.Admit))
+		llmproxy.WithPrices(prices), llmproxy.WithAdmission(l.Admit))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,5 +233,37 @@ func TestProxyRace(t *testing.T) { // pitfall 43
 				t.Errorf("%d requests reached the provider in all, want %d", n, c.inAll)
 			}
 		})
+	}
+}
+
+// A client that leaves is charged for what it was sent.
+func TestProxyAborted(t *testing.T) {
+	l := limit.New(fixed(limit.Limits{Tokens: 10_000}), limit.WithClock(func() time.Time { return noon }))
+	settled := make(chan llmproxy.Exchange, 1)
+	s := serve(t, l, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprintf(w, "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":%q},\"finish_reason\":null}]}\n\n", strings.Repeat("word", 100))
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}, llmproxy.WithObserver(llmproxy.Observer{Exchange: func(_ context.Context, x *llmproxy.Exchange) { settled <- *x }}))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "POST", s.URL+"/v1/chat/completions", strings.NewReader(`{"model":"up/m","stream":true,"max_tokens":5000,"messages":[{"role":"user","content":"12345678"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Who", "p")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.ReadFull(resp.Body, make([]byte, 500)); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	x := <-settled
+	if got, want := remaining(t, l), "9898"; got != want || !x.Aborted {
+		t.Errorf("%s tokens are left, want %s: 2 of the question and 100 of the answer; %+v", got, want, x)
 	}
 }
