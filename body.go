@@ -152,7 +152,7 @@ func (i *inflater) Read(p []byte) (int, error) {
 
 // parseWhole reads and parses a whole answer, which is then's until it returns.
 func (a *attempt) parseWhole(r io.Reader, then func(*translate.Response) error) error {
-	buf := newBuffer(int(min(max(a.length+1, 2<<10), 1<<20)))
+	buf := newBuffer(a.expected())
 	defer buf.free()
 	body, err := a.readParsed(buf.b, r)
 	if err != nil {
@@ -165,6 +165,10 @@ func (a *attempt) parseWhole(r io.Reader, then func(*translate.Response) error) 
 	}
 	return then(whole)
 }
+
+// expected is how much room to keep for an answer, by what it says of its
+// length.
+func (a *attempt) expected() int { return int(min(max(a.length+1, 4<<10), 1<<maxBuffer)) }
 
 // readAnswer returns an answer's whole body, decoded.
 func (a *attempt) readAnswer(resp *http.Response) ([]byte, error) {

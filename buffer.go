@@ -52,8 +52,16 @@ type bodies struct {
 	unread  atomic.Int32
 }
 
+// smallBody is a body that waiting for costs more than its memory: net/http
+// writes a request's header and its body at once only where the body is a
+// bytes.Reader.
+const smallBody = 8 << 10
+
 // get returns a buffer that is the exchange's until its end.
 func (s *bodies) get(n int) *buffer {
+	if n < smallBody {
+		return &buffer{make([]byte, 0, n)}
+	}
 	b := newBuffer(n)
 	if s.buffers == nil {
 		s.buffers = s.few[:0]

@@ -32,7 +32,7 @@ func TestBodiesAreFreeOnceRead(t *testing.T) {
 		freed := false
 		for range 100 { // the pool may forget one
 			var s bodies
-			b := s.get(100)
+			b := s.get(10_000)
 			b.b = append(b.b, make([]byte, 100)...)
 			r, err := http.NewRequest("POST", "http://a", bytes.NewReader(b.b))
 			if err != nil {
@@ -41,7 +41,7 @@ func TestBodiesAreFreeOnceRead(t *testing.T) {
 			s.watch(r)
 			c.read(r)
 			s.free()
-			next := newBuffer(100)
+			next := newBuffer(10_000)
 			freed = freed || next == b
 		}
 		if freed != c.free {

@@ -49,12 +49,13 @@ func (a *attempt) relay(resp *http.Response) error {
 // relayWhole passes a whole answer on as it came. It is read first, because
 // some providers report failures under HTTP 200.
 func (a *attempt) relayWhole(resp *http.Response, r io.Reader) error {
-	buf := copyBuffers.Get().(*[32 << 10]byte)
-	defer copyBuffers.Put(buf)
-	body, rest, err := a.readWhole(buf[:0], r)
+	buf := newBuffer(a.expected())
+	defer buf.free()
+	body, rest, err := a.readWhole(buf.b, r)
 	if err != nil {
 		return err
 	}
+	buf.b = body
 	if !rest {
 		parsed, err := translate.Summarize(a.out, body)
 		if err != nil && !translate.IsMalformed(err) {
