@@ -37,8 +37,8 @@ func (d *Decoder) String() string {
 }
 
 // Borrow is String without a copy where the string holds no escapes: it is
-// good for as long as the document stays as it is. It is for the megabytes of
-// a request's media.
+// good for as long as the document stays as it is. It is for what is long in a
+// request: text and media.
 func (d *Decoder) Borrow() string {
 	s := d.StringBytes()
 	return unsafe.String(unsafe.SliceData(s), len(s))

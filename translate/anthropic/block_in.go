@@ -106,7 +106,7 @@ func (b *blockReader) text() *translate.Text {
 		switch string(k) {
 		case "type":
 		case "text":
-			t.Text = b.d.String()
+			t.Text = b.string()
 		case "citations":
 			for range b.d.Elements() {
 				if b.d.Kind() == jsonx.Object {
@@ -273,8 +273,8 @@ func (b *blockReader) media(typ string) *translate.Media {
 	return nil
 }
 
-// data reads the bytes of a media.
-func (b *blockReader) data() string {
+// string reads what may be long: text, or the bytes of a media.
+func (b *blockReader) string() string {
 	if b.origin == "" {
 		return b.d.Borrow()
 	}
@@ -289,7 +289,7 @@ func (b *blockReader) source(m *translate.Media, typ string) {
 		case key == "data" && typ == "text":
 			m.Text = b.d.String()
 		case key == "data":
-			m.Data = b.data()
+			m.Data = b.string()
 		case key == "url":
 			m.URL = b.d.String()
 			if mime, data, ok := translate.ParseDataURL(m.URL); ok {

@@ -9,7 +9,7 @@ import (
 // once for the type, once for what it means.
 func (p *requestParser) part() translate.Part {
 	if p.d.Kind() == jsonx.String { // sloppy clients mix strings in
-		return &translate.Text{Text: p.d.String()}
+		return &translate.Text{Text: p.d.Borrow()}
 	}
 	var (
 		typ   string
@@ -27,7 +27,7 @@ func (p *requestParser) part() translate.Part {
 		case "type":
 			typ = d.String()
 		case "text", "refusal":
-			text, texts = d.String(), true
+			text, texts = d.Borrow(), true
 		case "image_url":
 			media = p.urlPart(translate.Image)
 		case "video_url":

@@ -11,7 +11,7 @@ import (
 
 func (p *requestParser) input() {
 	if p.d.Kind() == jsonx.String {
-		p.add(translate.User, &translate.Text{Text: p.d.String()})
+		p.add(translate.User, &translate.Text{Text: p.d.Borrow()})
 		return
 	}
 	p.list = "input"
@@ -163,7 +163,7 @@ func (p *requestParser) content(name string) (parts []translate.Part) {
 func (p *requestParser) part() translate.Part {
 	d := p.d
 	if d.Kind() == jsonx.String { // sloppy clients mix strings in
-		return &translate.Text{Text: d.String()}
+		return &translate.Text{Text: d.Borrow()}
 	}
 	switch typ := typeOf(d); typ {
 	case "input_text", "output_text", "text", "summary_text":
@@ -205,7 +205,7 @@ func (p *requestParser) textPart() translate.Part {
 		case "type", "logprobs":
 			d.Skip()
 		case "text":
-			t.Text = d.String()
+			t.Text = d.Borrow()
 		case "annotations":
 			for range d.Elements() {
 				if c, ok := parseAnnotation(d); ok {
