@@ -138,12 +138,17 @@ func (q *Admission) estimate(body []byte) {
 	if jsonx.KindOf(bytes.TrimLeft(body, " \t\r\n")) != jsonx.Object {
 		return
 	}
-	text, media := textBytes(body)
-	q.InputTokens = tokens(int64(text)) + int64(media)*mediaTokens
+	q.InputTokens = inputTokens(body)
 	switch q.Op {
 	case provider.Chat, provider.Forward, provider.Pass:
 		q.MaxOutputTokens = maxOutput(body)
 	}
+}
+
+// inputTokens estimates the tokens of a body by its text and its media.
+func inputTokens(body []byte) int64 {
+	text, media := textBytes(body)
+	return tokens(int64(text)) + int64(media)*mediaTokens
 }
 
 // textBytes counts the bytes of a body that are not in long runs of base64,

@@ -11,8 +11,8 @@ import (
 const bytesPerToken = 4
 
 // estimate fills in the usage of a stream that ended before its provider had
-// told it: what was told so far holds, and the rest is reckoned from the text,
-// that which came and that of the request. Media count for nothing.
+// told it: what was told so far holds, and the rest is reckoned from the text
+// that came and, as an Admission's InputTokens, from the request's body.
 func (x *exchange) estimate() {
 	if x.told || x.rec.Err == nil && !x.rec.Aborted || x.text == 0 && x.rec.Usage == nil {
 		return
@@ -22,51 +22,13 @@ func (x *exchange) estimate() {
 		u = *x.rec.Usage
 	}
 	if u.TotalInput() == 0 {
-		u.Input = tokens(x.requestText())
+		u.Input = inputTokens(x.body)
 	}
 	u.Output = max(u.Output, tokens(x.text)-u.Reasoning)
 	x.rec.Usage, x.rec.UsageFrom = &u, UsageEstimated
 }
 
 func tokens(bytes int64) int64 { return (bytes + bytesPerToken - 1) / bytesPerToken }
-
-// requestText returns how many bytes of text the request has: all of its body
-// where it cannot be read.
-func (x *exchange) requestText() int64 {
-	if err := x.parseRequest(); err != nil {
-		return int64(len(x.body))
-	}
-	var n int
-	for _, m := range x.req.Messages {
-		n += partsText(m.Parts)
-	}
-	for _, t := range x.req.Tools {
-		n += len(t.Name) + len(t.Description) + len(t.Schema) + len(t.Raw)
-	}
-	return int64(n + len(x.req.Output.Schema))
-}
-
-func partsText(parts []translate.Part) (n int) {
-	for _, p := range parts {
-		switch p := p.(type) {
-		case *translate.Text:
-			n += len(p.Text)
-		case *translate.Media:
-			n += len(p.Text)
-		case *translate.ToolUse:
-			n += len(p.Name) + len(p.Input)
-		case *translate.ToolResult:
-			n += partsText(p.Parts)
-		case *translate.Thinking:
-			n += len(p.Text)
-		case *translate.Refusal:
-			n += len(p.Text)
-		case *translate.Opaque:
-			n += len(p.Raw)
-		}
-	}
-	return n
-}
 
 // contentKeys are the members that hold the text of a format's frames of
 // content.

@@ -76,7 +76,7 @@ const (
 	// holds, as Anthropic's input tokens. The rest is a token for each 4 bytes
 	// of text: for the output of the text that came from the provider, also
 	// where it no longer reached the client, for the input of the request's
-	// text, tools included. Images and other media are not counted.
+	// body. An image or a file in it counts 1,000.
 	UsageEstimated UsageSource = "estimated"
 )
 

@@ -263,7 +263,7 @@ func TestProxyAborted(t *testing.T) {
 	}
 	cancel()
 	x := <-settled
-	if got, want := remaining(t, l), "9898"; got != want || !x.Aborted {
-		t.Errorf("%s tokens are left, want %s: 2 of the question and 100 of the answer; %+v", got, want, x)
+	if got, want := remaining(t, l), "9875"; got != want || !x.Aborted {
+		t.Errorf("%s tokens are left, want %s: 25 of the body and 100 of the answer; %+v", got, want, x)
 	}
 }
