@@ -31,6 +31,7 @@ func manners() []fault {
 				providertest.ResetAfterEvents(n)(r)
 			}
 		})},
+		{name: "Client abort, no stream", at: map[moment]providertest.Step{beforeHeaders: providertest.Hang(), midStream: providertest.Say(words).With(providertest.Trickle(40, 2*time.Second))}, never: "a whole answer has no parts", leaves: true, whole: true},
 		{name: "Client abort, the rest is drained", at: with(inStream(func(n int) func(*providertest.Reply) { return providertest.PauseAfterEvents(n, 2*time.Second) }), beforeHeaders, providertest.Say(words).With(providertest.SlowHeader(2*time.Second))),
 			leaves: true, options: []llmproxy.Option{llmproxy.WithOnAbort(llmproxy.OnAbort{Drain: time.Minute})}},
 		{name: "Client abort, the rest does not come in time", at: with(inStream(providertest.StallAfterEvents), beforeHeaders, providertest.Hang()),
