@@ -62,6 +62,11 @@ func (x *exchange) serveChat() error {
 	if err != nil {
 		return err
 	}
+	return x.cached(func() error { return x.chat(model, targets) })
+}
+
+// chat asks the targets.
+func (x *exchange) chat(model string, targets []target) error {
 	// Whether any of this must be read is known before a key is taken, as the
 	// conversation may carry state of a certain key.
 	x.sealed = translate.Sealed(x.body)

@@ -33,6 +33,11 @@ func (x *exchange) serveEmbeddings() error {
 	if err != nil {
 		return err
 	}
+	return x.cached(func() error { return x.embed(model, targets) })
+}
+
+// embed asks the targets.
+func (x *exchange) embed(model string, targets []target) error {
 	var asked *translate.EmbeddingRequest // parsed where a target needs it
 	parse := func() (err error) {
 		if asked == nil {

@@ -116,7 +116,7 @@ func (h *history) total(x *Exchange, failed bool) {
 		t.Usage.CacheWrite += u.CacheWrite
 		t.Usage.Output += u.Output
 		t.Usage.Reasoning += u.Reasoning
-	} else if !failed {
+	} else if !failed && !x.Cached {
 		t.Unknown++
 	}
 	if x.Priced {

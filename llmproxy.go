@@ -42,6 +42,7 @@ type Proxy struct {
 	models     modelCache
 	checks     keyChecks
 	history    history
+	cache      *answers // nil: none
 
 	gate    *gate // of all requests
 	gates   map[string]*gate
@@ -62,6 +63,7 @@ func New(opts ...Option) (*Proxy, error) {
 	p.byName = make(map[string]provider.Provider, len(p.providers))
 	p.transports = make(map[string]http.RoundTripper, len(p.providers))
 	p.gate, p.gates = newGate(p.Concurrency.Total, p.Concurrency), map[string]*gate{}
+	p.cache = newAnswers(p.Cache)
 	p.breaker.streak = p.Retry.Streak
 	p.breaker.health, _ = p.rotator.(targetHealth)
 	for _, pr := range p.providers {

@@ -53,6 +53,7 @@ type Exchange struct {
 	Priced     bool      // the usage is known, and the model has a price
 	Finish     translate.Finish
 	Aborted    bool  // the client went away
+	Cached     bool  // the answer is one that was kept: no provider was asked (WithCache)
 	Err        error // what failed; for the log, not for clients
 	ResponseID string
 
@@ -105,7 +106,11 @@ func (x *exchange) finish() {
 			x.rec.UsageFrom = UsageUpstream
 		}
 	}
-	x.rec.Cost, x.rec.Priced = x.p.prices.Cost(x.rec.Provider, x.rec.Model, x.rec.Usage)
+	if x.rec.Cached {
+		x.rec.Priced = true // at nothing
+	} else {
+		x.rec.Cost, x.rec.Priced = x.p.prices.Cost(x.rec.Provider, x.rec.Model, x.rec.Usage)
+	}
 	x.settle()
 	ctx := context.WithoutCancel(x.r.Context())
 	for _, o := range x.p.observers {
@@ -150,6 +155,9 @@ func (x *exchange) log(ctx context.Context) {
 	}
 	if len(r.Losses) > 0 {
 		attrs = append(attrs, slog.Int("losses", len(r.Losses)))
+	}
+	if r.Cached {
+		attrs = append(attrs, slog.Bool("cached", true))
 	}
 	if r.Aborted {
 		attrs = append(attrs, slog.Bool("aborted", true))

@@ -73,6 +73,7 @@ type config struct {
 	Retry       Retry
 	Concurrency Concurrency
 	OnAbort     OnAbort
+	Cache       *Cache // nil: none
 
 	errs []error
 }
@@ -329,8 +330,15 @@ func (c *config) finish() error {
 	setDefault(&c.Concurrency.Wait, 10*time.Second)
 	setDefault(&c.OnAbort.Bytes, 1<<20)
 
+	checked := map[string]any{"WithLimits": c.Limits, "WithRetry": c.Retry, "WithConcurrency": c.Concurrency, "WithOnAbort": c.OnAbort}
+	if c.Cache != nil {
+		setDefault(&c.Cache.Bytes, 64<<20)
+		setDefault(&c.Cache.EntryBytes, 1<<20)
+		setDefault(&c.Cache.TTL, 5*time.Minute)
+		checked["WithCache"] = *c.Cache
+	}
 	v := validator.New(validator.WithRequiredStructEnabled())
-	for name, s := range map[string]any{"WithLimits": c.Limits, "WithRetry": c.Retry, "WithConcurrency": c.Concurrency, "WithOnAbort": c.OnAbort} {
+	for name, s := range checked {
 		var faults validator.ValidationErrors
 		if errors.As(v.Struct(s), &faults) {
 			for _, f := range faults {
