@@ -113,3 +113,23 @@ func TestRawStreamCountsText(t *testing.T) {
 		}
 	}
 }
+
+// Whatever stands in a frame, what is counted is no more than the frame; plain
+// text is counted exactly, also behind another frame.
+func FuzzTextFinder(f *testing.F) {
+	f.Add(`data: {"delta":{"content":"`, "Hello")
+	f.Add(`data: {"content":"\u00e9"}`, "a\"b\\")
+	f.Add(`"arguments": {"a":{"b":"}"}`, "")
+	f.Fuzz(func(t *testing.T, frame, text string) {
+		find := textFinder{keys: contentKeys[translate.OpenAI]}
+		for _, b := range []string{frame, frame + text, text} {
+			if n := find.len([]byte(b)); n < 0 || n > len(find.keys)*len(b) {
+				t.Fatalf("%q: %d bytes of text", b, n)
+			}
+		}
+		quoted := strings.ContainsAny(text, "\"\\")
+		if n := find.len([]byte(`data: {"choices":[{"delta":{"content":"` + text + `"}}]}`)); !quoted && n != len(text) {
+			t.Fatalf("%q: %d bytes of text", text, n)
+		}
+	})
+}
