@@ -136,6 +136,8 @@ func ExampleTable_With() {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(head + "a,b,,1,2,3,4\na,b,5,1,2,3,4\n"))
+	f.Add([]byte(`"`))
+	f.Add([]byte(head + "a,b"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if table, err := price.Parse(text); err == nil {
 			table.Cost("a", "b", &translate.Usage{Input: 6})

@@ -62,10 +62,13 @@ func Parse(text []byte) (*Table, error) {
 		if err == io.EOF {
 			return t, nil
 		}
-		if err == nil && !slices.Equal(rec, columns) {
-			err = t.add(rec)
+		if broken := (*csv.ParseError)(nil); errors.As(err, &broken) { // there may be no field whose place is known
+			return nil, fmt.Errorf("price: line %d: %w", broken.Line, broken.Err)
 		}
-		if err != nil {
+		if slices.Equal(rec, columns) {
+			continue
+		}
+		if err := t.add(rec); err != nil {
 			line, _ := r.FieldPos(0)
 			return nil, fmt.Errorf("price: line %d: %w", line, err)
 		}
