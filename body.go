@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 
@@ -196,7 +197,7 @@ func (a *attempt) readWhole(buf []byte, r io.Reader) (body []byte, rest bool, er
 	if want := a.length; want > int64(cap(buf)) && want < limit { // known, and read at once
 		buf = make([]byte, 0, want+1)
 	}
-	body, err = readAll(buf, io.LimitReader(r, limit+1))
+	body, err = readUpTo(buf, r, limit+1)
 	if err != nil {
 		return nil, false, translate.Truncated(err)
 	}
@@ -204,7 +205,10 @@ func (a *attempt) readWhole(buf []byte, r io.Reader) (body []byte, rest bool, er
 }
 
 // readAll is io.ReadAll into a buffer that may have room already.
-func readAll(buf []byte, r io.Reader) ([]byte, error) {
+func readAll(buf []byte, r io.Reader) ([]byte, error) { return readUpTo(buf, r, math.MaxInt64) }
+
+// readUpTo is readAll of the first bytes.
+func readUpTo(buf []byte, r io.Reader, most int64) ([]byte, error) {
 	if cap(buf) == 0 {
 		buf = make([]byte, 0, 4096)
 	}
@@ -212,8 +216,11 @@ func readAll(buf []byte, r io.Reader) ([]byte, error) {
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]
 		}
-		n, err := r.Read(buf[len(buf):cap(buf)])
+		n, err := r.Read(buf[len(buf):int(min(int64(cap(buf)), most))])
 		buf = buf[:len(buf)+n]
+		if int64(len(buf)) == most {
+			return buf, nil
+		}
 		if err == io.EOF {
 			return buf, nil
 		}

@@ -146,6 +146,9 @@ func (p *HTTP) pathRequest(ctx context.Context, c *Call, k rotate.Key, method, p
 	return p.request(ctx, c, k, method, target, auth, nil)
 }
 
+// jsonType is a header's value, which nobody changes in place.
+var jsonType = []string{"application/json"}
+
 // request puts the parts together. The client's headers come first, so that
 // nothing it sends replaces what the provider needs.
 func (p *HTTP) request(ctx context.Context, c *Call, k rotate.Key, method, target string, auth Auth, extra http.Header) (*http.Request, error) {
@@ -173,7 +176,7 @@ func (p *HTTP) request(ctx context.Context, c *Call, k rotate.Key, method, targe
 	if c.ContentType != "" {
 		r.Header["Content-Type"] = []string{c.ContentType}
 	} else if c.Body != nil && c.Op != Pass && r.Header["Content-Type"] == nil {
-		r.Header["Content-Type"] = []string{"application/json"}
+		r.Header["Content-Type"] = jsonType
 	}
 	for _, h := range [2]http.Header{extra, p.Header} {
 		for name, values := range h {

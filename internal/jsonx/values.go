@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"strings"
 	"unsafe"
 )
 
@@ -33,8 +34,26 @@ func (d *Decoder) String() string {
 		s = unescape(s)
 		return unsafe.String(unsafe.SliceData(s), len(s)) // nobody else has it
 	}
+	if len(s) <= maxWord {
+		if w, ok := words[string(s)]; ok {
+			return w
+		}
+	}
 	return string(s)
 }
+
+// words are the strings that most documents hold, which need no memory of
+// their own.
+var words = func() map[string]string {
+	all := map[string]string{"": ""}
+	for w := range strings.FieldsSeq("user assistant system developer tool function text message type object auto none " +
+		"stop length tool_calls end_turn max_tokens tool_use tool_result image_url input_text output_text completed model ephemeral") {
+		all[w] = w
+	}
+	return all
+}()
+
+const maxWord = 11
 
 // Borrow is String without a copy where the string holds no escapes: it is
 // good for as long as the document stays as it is. It is for what is long in a

@@ -116,7 +116,7 @@ func (p *requestParser) messageMember(m *wireMessage, key string) {
 // content reads a message's content: a string, null or parts.
 func (p *requestParser) content() (parts []translate.Part) {
 	if p.d.Kind() != jsonx.Array {
-		if s := p.d.String(); s != "" {
+		if s := p.d.Borrow(); s != "" {
 			return []translate.Part{&translate.Text{Text: s}}
 		}
 		return nil
