@@ -6,11 +6,14 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/gateway"
 	"github.com/go-llmproxy/llmproxy/provider"
+	"github.com/go-llmproxy/llmproxy/rotate"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
@@ -182,5 +185,76 @@ func TestAdmissionIsSettled(t *testing.T) {
 				t.Errorf("asked %d times; %+v", len(host.asked), x)
 			}
 		})
+	}
+}
+
+// Every way to a provider asks once, also where two are tried for one request.
+func TestAdmissionOnEveryWay(t *testing.T) {
+	var reached atomic.Int64
+	gw := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		reached.Add(1)
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, chatAnswer)
+	})
+	const chat = `"messages":[{"role":"user","content":"hi"}]}`
+	for _, c := range []struct {
+		name, path, body string
+		op               provider.Op
+		provider         string
+		header           []string
+	}{
+		{"universal mode", "/v1/chat/completions", `{"model":"openai/gpt-4o",` + chat, provider.Chat, "openai", nil},
+		{"universal mode that cannot be", "/v1/chat/completions", `{"model":"mixed",` + chat, provider.Chat, "ollama", nil},
+		{"compat", "/compat/chat/completions", `{"model":"openai/gpt-4o",` + chat, provider.Forward, "openai", nil},
+		{"a dynamic route", "/compat/chat/completions", `{"model":"dynamic/mine",` + chat, provider.Forward, "ai-gateway", nil},
+		{"the client's own steps", "/", `[{"provider":"openai","endpoint":"chat/completions","query":{}}]`, provider.Forward, "ai-gateway", nil},
+		{"tokens", "/v1/messages/count_tokens", `{"model":"anthropic/claude-sonnet-4-5",` + chat, provider.CountTokens, "anthropic", nil},
+		{"Gemini's embeddings", "/v1beta/models/google-ai-studio%2Fm:embedContent", `{"content":{"parts":[{"text":"x"}]}}`, provider.Pass, "google-ai-studio", nil},
+		{"WebSocket", "/up/realtime", "", provider.Pass, "up", []string{"Connection", "Upgrade", "Upgrade", "websocket"}},
+	} {
+		for _, refused := range []bool{false, true} {
+			host := &admissions{}
+			if refused {
+				host.err = translate.Errorf(translate.RateLimit, "not now")
+			}
+			s := proxy(t, withGateway(gw.URL, func(g *gateway.Gateway) { g.Universal = true }), host.option(), compatible("up", gw.URL, "sk-1"),
+				llmproxy.WithProvider(provider.GoogleAIStudio()), llmproxy.WithKeys("google-ai-studio", rotate.Secrets("g1")...), llmproxy.WithAlias("mixed", "ollama/m", "openai/gpt-4o"))
+			reached.Store(0)
+			method := "POST"
+			if c.name == "WebSocket" {
+				method = "GET"
+			}
+			got := do(t, s, method, c.path, c.body, c.header...)
+			if len(host.asked) != 1 || host.asked[0].Op != c.op || host.asked[0].Provider != c.provider {
+				t.Errorf("%s: asked %d times: %+v; %d %s", c.name, len(host.asked), host.asked, got.StatusCode, got.body)
+			}
+			if refused && (got.StatusCode != 429 || reached.Load() != 0 || len(host.settled) != 0) {
+				t.Errorf("%s: %d, reached %d times, settled %d times", c.name, got.StatusCode, reached.Load(), len(host.settled))
+			}
+			if !refused && reached.Load() == 0 {
+				t.Errorf("%s: %d %s", c.name, got.StatusCode, got.body)
+			}
+			if !refused {
+				host.last(t)
+			}
+		}
+	}
+}
+
+// A provider's error as it came has the host's limits, and not the provider's.
+func TestAdmissionHeadersOfErrors(t *testing.T) {
+	up := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Ratelimit-Limit-Requests", "theirs")
+		w.WriteHeader(http.StatusBadRequest)
+		io.WriteString(w, `{"error":{"message":"bad","type":"invalid_request_error","param":null,"code":null}}`)
+	})
+	host := &admissions{header: http.Header{"X-Ratelimit-Remaining-Requests": {"ours"}}}
+	s := proxy(t, compatible("up", up.URL+"/v1", "sk-1"), host.option())
+	for _, c := range chatRequests(false) {
+		got := do(t, s, "POST", c.path, c.body)
+		if got.StatusCode != 400 || got.Header.Get("X-Ratelimit-Limit-Requests") != "" || got.Header.Get("X-Ratelimit-Remaining-Requests") != "ours" {
+			t.Errorf("%s: %d %v", c.name, got.StatusCode, got.Header)
+		}
 	}
 }

@@ -361,3 +361,73 @@ func TestLimitsFunc(t *testing.T) {
 		t.Errorf("refused with %v", err)
 	}
 }
+
+// counting is a store that counts what it is asked.
+type counting struct {
+	limit.Store
+	taken, settled int
+}
+
+func (c *counting) Take(ctx context.Context, p string, l limit.Limits, want limit.Amounts) (limit.State, bool, error) {
+	c.taken++
+	return c.Store.Take(ctx, p, l, want)
+}
+
+func (c *counting) Settle(ctx context.Context, p string, l limit.Limits, day int64, delta limit.Amounts) error {
+	c.settled++
+	return c.Store.Settle(ctx, p, l, day, delta)
+}
+
+// The store is not asked where nothing changes.
+func TestStoreIsSpared(t *testing.T) {
+	store := &counting{Store: limit.NewMemory(nil)}
+	limits := limit.Limits{Requests: 10}
+	l := limit.New(func(context.Context, string) (limit.Limits, error) { return limits, nil }, limit.WithStore(store))
+	settle, err := l.Admit(t.Context(), admission(provider.Chat, 10, 10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settle(&llmproxy.Exchange{Status: 200, Attempts: []llmproxy.Attempt{{}}, Usage: &translate.Usage{Input: 500}, Priced: true, Cost: 500})
+	if store.taken != 1 || store.settled != 0 {
+		t.Errorf("asked %d times, and told %d times, of a request that tokens do not limit", store.taken, store.settled)
+	}
+	limits = limit.Limits{}
+	if settle, err := l.Admit(t.Context(), admission(provider.Chat, 10, 10)); settle != nil || err != nil || store.taken != 1 {
+		t.Errorf("asked %d times where nothing is limited", store.taken)
+	}
+}
+
+// An answer of unknown length is reserved as the host says.
+func TestUnknownOutput(t *testing.T) {
+	for want, opts := range map[string][]limit.Option{
+		"8876": nil,
+		"9600": {limit.WithOutput(300, 0)},
+		"9900": {limit.WithOutput(0, 0)},
+	} {
+		l := limit.New(fixed(limit.Limits{Tokens: 10_000}), append(opts, limit.WithClock(func() time.Time { return noon }))...)
+		if _, err := l.Admit(t.Context(), admission(provider.Chat, 100, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if got := remaining(t, l); got != want {
+			t.Errorf("%s left, want %s", got, want)
+		}
+	}
+}
+
+// Counting tokens takes none: it is not refused where they are owed, and where
+// requests are short its Retry-After is theirs.
+func TestCountNeedsNoTokens(t *testing.T) {
+	l := limit.New(fixed(limit.Limits{Requests: 2, Tokens: 1000}), limit.WithClock(func() time.Time { return noon }))
+	settle, err := l.Admit(t.Context(), admission(provider.Chat, 10, 10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settle(&llmproxy.Exchange{Status: 200, Attempts: []llmproxy.Attempt{{}}, Usage: &translate.Usage{Input: 1_000_000}})
+	if got := remaining(t, l); got != "0" {
+		t.Errorf("%s left", got)
+	}
+	var e *translate.Error
+	if _, err := l.Admit(t.Context(), admission(provider.CountTokens, 10, 0)); !errors.As(err, &e) || e.RetryAfter != 30*time.Second {
+		t.Errorf("refused with %v, after %v", err, e.RetryAfter)
+	}
+}

@@ -10,6 +10,7 @@ import (
 // back, and no money spent today, are forgotten.
 type Memory struct {
 	clock func() time.Time
+	most  int // entries
 
 	mu      sync.Mutex
 	entries map[string]*entry
@@ -25,7 +26,7 @@ func NewMemory(clock func() time.Time) *Memory {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Memory{clock: clock, entries: map[string]*entry{}}
+	return &Memory{clock: clock, most: mostPrincipals, entries: map[string]*entry{}}
 }
 
 // Take implements Store.
@@ -57,7 +58,7 @@ func (m *Memory) entry(principal string, l Limits, now time.Time) *entry {
 	if e == nil {
 		looked := 0
 		for name, old := range m.entries {
-			if over := len(m.entries) >= mostPrincipals && looked == 7; over || !old.state.Until(old.limits).After(now) {
+			if over := len(m.entries) >= m.most && looked == 7; over || !old.state.Until(old.limits).After(now) {
 				delete(m.entries, name)
 			}
 			if looked++; looked == 8 {

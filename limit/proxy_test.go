@@ -127,6 +127,9 @@ func TestProxyRefuses(t *testing.T) {
 			if resp.StatusCode != c.status || f.kind(body) != f.kinds[c.status] || h.Get("Content-Type") != "application/json" {
 				t.Errorf("%s, %+v: %d %s", f.name, c.limits, resp.StatusCode, body)
 			}
+			if c.status == 429 && f.name == "chat" && !strings.Contains(string(body), `"code":"rate_limit_exceeded"`) {
+				t.Errorf("%s, %+v: %s", f.name, c.limits, body)
+			}
 			if got := h.Get("Retry-After"); got == "" || c.retry != "" && got != c.retry {
 				t.Errorf("%s, %+v: Retry-After is %q, want %q", f.name, c.limits, got, c.retry)
 			}
