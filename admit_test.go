@@ -258,3 +258,24 @@ func TestAdmissionHeadersOfErrors(t *testing.T) {
 		}
 	}
 }
+
+// What the host said of one request is not said again with its answer from the
+// cache, for which the host is not asked.
+func TestAdmissionAndCache(t *testing.T) {
+	up := upstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, chatAnswer)
+	})
+	host := &admissions{header: http.Header{"X-Plan-Of": {"alice"}, "Ratelimit": {`"r";r=1;t=1`}}}
+	s := proxy(t, compatible("up", up.URL+"/v1", "sk-1"), host.option(), llmproxy.WithCache(llmproxy.Cache{Shared: true}))
+	for i, want := range []string{"miss", "hit"} {
+		got := do(t, s, "POST", "/v1/chat/completions", `{"model":"up/m","messages":[{"role":"user","content":"hi"}]}`)
+		told := got.Header.Get("X-Plan-Of") + got.Header.Get("Ratelimit")
+		if got.Header.Get("Llmproxy-Cache") != want || (told == "") != (i == 1) || got.body != chatAnswer {
+			t.Errorf("%s: %v %s", want, got.Header, got.body)
+		}
+	}
+	if len(host.asked) != 1 {
+		t.Errorf("asked %d times", len(host.asked))
+	}
+}

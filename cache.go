@@ -139,6 +139,11 @@ func (x *exchange) cached(serve func() error) error {
 	err := serve()
 	whole := x.rec.Finish.Reason != "" && x.rec.Finish.Reason != translate.FinishError || x.rt.name == "/v1/embeddings"
 	if err == nil && whole && !x.rec.Aborted && w.header != nil && w.body != nil {
+		if x.admitted != nil { // said of this request alone
+			for name := range x.admitted.header {
+				delete(w.header, name)
+			}
+		}
 		c.put(&answer{key, w.header, w.body, x.p.now(), x.rec.Provider, x.rec.Model})
 	}
 	return err
