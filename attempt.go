@@ -47,8 +47,9 @@ type attempt struct {
 
 	unasked bool // the client did not ask for the usage that its stream will tell
 
-	watch watchdog
-	via   *gateway.Gateway // that the request goes through; nil: none
+	masked masked // of an answer that is not read
+	watch  watchdog
+	via    *gateway.Gateway // that the request goes through; nil: none
 }
 
 // run tries the targets in order, and the keys of each, within the budgets. An

@@ -341,7 +341,10 @@ var (
 func (a *attempt) copyFlushing(r io.Reader) (n int64, err error) {
 	buf := copyBuffers.Get().(*[32 << 10]byte)
 	defer copyBuffers.Put(buf)
-	r = withoutSecret(r, a.key)
+	if len(a.key.Secret.Reveal()) >= minSecret {
+		a.masked = masked{r: r, key: a.key}
+		r = &a.masked
+	}
 	for {
 		m, err := r.Read(buf[:])
 		if m > 0 {
