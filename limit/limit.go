@@ -27,6 +27,7 @@ package limit
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-llmproxy/llmproxy"
@@ -71,6 +72,8 @@ type Limiter struct {
 	unknown  int64
 	most     int64
 	unpriced price.USD
+
+	closed atomic.Int64 // when the store may be asked again; 0: it did not fail
 }
 
 // Option configures a Limiter.
@@ -82,10 +85,11 @@ type Option func(*Limiter)
 // While the store fails or is slower than the timeout (WithTimeout), the limits
 // are those of each process alone, in its memory; or requests are refused
 // (WithRefusal). What was reserved in a store that fails until the request's
-// end is not settled.
+// end is not settled. A store that failed is left alone for a moment, so that
+// one that hangs does not hold up every request.
 func WithStore(s Store) Option { return func(l *Limiter) { l.store = s } }
 
-// WithTimeout bounds one call of the store; the default is 250 ms, as the
+// WithTimeout bounds one call of the store; the default is a second, as the
 // requests of one principal may have to wait for each other there.
 func WithTimeout(d time.Duration) Option {
 	return func(l *Limiter) {
@@ -128,12 +132,12 @@ func WithUnpriced(cost price.USD) Option {
 	return func(l *Limiter) { l.unpriced = max(cost, 0) }
 }
 
-// WithClock sets the clock of the Limiter's own memory, for tests.
+// WithClock sets the clock of the Limiter and of its own memory, for tests.
 func WithClock(now func() time.Time) Option { return func(l *Limiter) { l.clock = now } }
 
 // New returns a Limiter.
 func New(limits LimitsFunc, opts ...Option) *Limiter {
-	l := &Limiter{limits: limits, timeout: 250 * time.Millisecond, onError: func(context.Context, error) {}, clock: time.Now,
+	l := &Limiter{limits: limits, timeout: time.Second, onError: func(context.Context, error) {}, clock: time.Now,
 		unknown: 1024, most: mostAmount, unpriced: price.Dollar / 100}
 	for _, o := range opts {
 		o(l)
@@ -151,8 +155,11 @@ func New(limits LimitsFunc, opts ...Option) *Limiter {
 // day. The answer's header tells what is left of requests and tokens.
 func (l *Limiter) Admit(ctx context.Context, q *llmproxy.Admission) (func(*llmproxy.Exchange), error) {
 	limits, err := l.limits(ctx, q.Principal)
-	if err != nil {
-		return nil, l.failure(ctx, err)
+	if refused := (*translate.Error)(nil); errors.As(err, &refused) {
+		return nil, err
+	} else if err != nil {
+		l.onError(ctx, err)
+		return nil, l.unlimited(ctx, err)
 	}
 	if limits = limits.within(); limits == (Limits{}) {
 		return nil, nil
@@ -162,7 +169,7 @@ func (l *Limiter) Admit(ctx context.Context, q *llmproxy.Admission) (func(*llmpr
 	store := l.store
 	state, ok, err := l.take(ctx, q.Principal, limits, reserved)
 	if err != nil {
-		if err := l.failure(ctx, err); err != nil {
+		if err := l.unlimited(ctx, err); err != nil {
 			return nil, err
 		}
 		store = l.local
@@ -185,24 +192,42 @@ func (l *Limiter) Admit(ctx context.Context, q *llmproxy.Admission) (func(*llmpr
 	}, nil
 }
 
+// pause is how long a store that failed is left alone.
+const pause = 200 * time.Millisecond
+
+// take asks the store, unless it failed just now: then one request at a time
+// finds out whether it is back, and the others do not wait for that.
 func (l *Limiter) take(ctx context.Context, principal string, limits Limits, want Amounts) (State, bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
+	if until := l.closed.Load(); until != 0 {
+		now := l.clock().UnixNano()
+		if now < until || !l.closed.CompareAndSwap(until, now+int64(l.timeout+pause)) {
+			return State{}, false, errLeftAlone
+		}
+	}
+	bounded, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
-	return l.store.Take(ctx, principal, limits, want)
+	state, ok, err := l.store.Take(bounded, principal, limits, want)
+	switch {
+	case err == nil:
+		if l.closed.Load() != 0 {
+			l.closed.Store(0)
+		}
+	case ctx.Err() == nil: // else the client went away, which is no fault of the store
+		l.closed.Store(l.clock().UnixNano() + int64(pause))
+		l.onError(ctx, err)
+	}
+	return state, ok, err
 }
 
-// failure decides what becomes of a request whose limits cannot be told; nil:
+var errLeftAlone = errors.New("limit: the store failed just now")
+
+// unlimited decides what becomes of a request whose limits cannot be told; nil:
 // it goes on.
-func (l *Limiter) failure(ctx context.Context, err error) error {
-	var refused *translate.Error
+func (l *Limiter) unlimited(ctx context.Context, err error) error {
 	switch {
-	case errors.As(err, &refused):
+	case ctx.Err() != nil:
 		return err
-	case ctx.Err() != nil: // the client went away, which is no fault of the store
-		return err
-	}
-	l.onError(ctx, err)
-	if l.refuse {
+	case l.refuse:
 		return &translate.Error{Kind: translate.Overloaded, Message: "the limits cannot be checked at the moment", Err: err}
 	}
 	return nil

@@ -267,11 +267,12 @@ func (f *failing) Take(ctx context.Context, p string, l limit.Limits, want limit
 }
 
 func TestStoreFails(t *testing.T) {
-	now := func() time.Time { return noon }
 	for _, refuse := range []bool{false, true} {
-		store := &failing{Store: limit.NewMemory(now)}
+		now := noon
+		clock := func() time.Time { return now }
+		store := &failing{Store: limit.NewMemory(clock)}
 		told := 0
-		opts := []limit.Option{limit.WithStore(store), limit.WithClock(now), limit.WithTimeout(time.Millisecond), limit.WithErrorFunc(func(_ context.Context, err error) {
+		opts := []limit.Option{limit.WithStore(store), limit.WithClock(clock), limit.WithTimeout(time.Millisecond), limit.WithErrorFunc(func(_ context.Context, err error) {
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("told of %v", err)
 			}
@@ -290,33 +291,37 @@ func TestStoreFails(t *testing.T) {
 		}
 		store.down.Store(true)
 		var e *translate.Error
-		if refuse {
-			if err := ask(); !errors.As(err, &e) || e.StatusCode() != 503 {
+		for i := range 4 {
+			switch err := ask(); {
+			case refuse && (!errors.As(err, &e) || e.StatusCode() != 503):
 				t.Errorf("refused with %v", err)
-			}
-		} else {
-			for range 3 {
-				if err := ask(); err != nil {
-					t.Errorf("refused with %v", err)
-				}
-			}
-			if err := ask(); !errors.As(err, &e) || e.StatusCode() != 429 {
+			case !refuse && i < 3 && err != nil:
+				t.Errorf("refused with %v", err)
+			case !refuse && i == 3 && (!errors.As(err, &e) || e.StatusCode() != 429):
 				t.Errorf("the process's own limit does not hold: %v", err)
 			}
 		}
-		if want := map[bool]int{false: 4, true: 1}[refuse]; told != want {
-			t.Errorf("told of %d failures, want %d", told, want)
+		if told != 1 {
+			t.Errorf("told of %d failures: a store that failed is to be left alone", told)
+		}
+		now = now.Add(200 * time.Millisecond)
+		ask()
+		ask()
+		if told != 2 {
+			t.Errorf("told of %d failures: one request is to find out whether the store is back", told)
 		}
 		store.down.Store(false)
+		now = now.Add(200 * time.Millisecond)
 		for range 2 {
 			if err := ask(); err != nil {
 				t.Errorf("refused with %v when the store is back", err)
 			}
 		}
-		if err := ask(); err == nil {
-			t.Error("the store forgot what it knew")
+		if err := ask(); !errors.As(err, &e) || e.StatusCode() != 429 {
+			t.Errorf("the store forgot what it knew: %v", err)
 		}
 	}
+	now := func() time.Time { return noon }
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	store := &failing{Store: limit.NewMemory(now)}

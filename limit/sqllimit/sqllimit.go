@@ -7,7 +7,8 @@
 //	limiter := limit.New(limits, limit.WithStore(store))
 //
 // A request takes two transactions, one before and one after it, and each locks
-// the row of its principal. Time is the database's, so the clocks of the
+// the row of its principal: requests of one principal wait for each other's
+// commits. Time is the database's, so the clocks of the
 // processes need not agree. The rows need not survive a crash of the machine:
 // PostgreSQL's synchronous_commit=off, or SQLite's synchronous=off, on a handle
 // of its own makes them several times cheaper.
