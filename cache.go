@@ -20,7 +20,8 @@ import (
 // Cache keeps whole answers to chat and embeddings in memory, and gives them to
 // requests that are equal to the byte. A zero field means its default.
 //
-// Requests are equal whose principal, path, query, body and headers are, but
+// Requests are equal whose principal (or credential, where the host names no
+// principal), path, query, body and headers are, but
 // for headers that only tell who asks, such as User-Agent. Kept are answers
 // that ended well, streams with all their chunks; a model's temperature is not
 // looked at. A hit asks no provider, takes no key and is not admitted: it costs
@@ -181,6 +182,11 @@ func (x *exchange) answerKey() answerKey {
 		put(h, "")
 	} else {
 		put(h, x.rec.Principal)
+		if x.rec.Principal == "" { // of holders of several keys nobody is named
+			for _, c := range credentials(x.r) {
+				put(h, c)
+			}
+		}
 	}
 	put(h, x.r.URL.EscapedPath())
 	put(h, withoutKey(x.r.URL.RawQuery))

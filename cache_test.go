@@ -194,6 +194,16 @@ func TestCacheStandsBehindAuth(t *testing.T) {
 	if a := do(t, s, "POST", "/v1/chat/completions", cacheQuestion, "Authorization", "Bearer wrong"); a.StatusCode != 401 || strings.Contains(a.body, "secret") {
 		t.Errorf("%d %s", a.StatusCode, a.body)
 	}
+	// Who holds another proxy key is another caller.
+	two := proxy(t, llmproxy.WithProvider(p), llmproxy.WithKeys("openai", rotate.Secrets("a")...), llmproxy.WithCache(llmproxy.Cache{}), llmproxy.WithProxyKeys("other-key"))
+	for key, want := range map[string]string{clientKey: "hit", "other-key": "miss"} {
+		if key == clientKey {
+			do(t, two, "POST", "/v1/chat/completions", cacheQuestion)
+		}
+		if a := do(t, two, "POST", "/v1/chat/completions", cacheQuestion, "Authorization", "Bearer "+key); a.Header.Get("Llmproxy-Cache") != want {
+			t.Errorf("%s: %q, want %s", key, a.Header.Get("Llmproxy-Cache"), want)
+		}
+	}
 	if _, err := llmproxy.New(llmproxy.WithProvider(p), llmproxy.WithoutAuth(), llmproxy.WithCache(llmproxy.Cache{TTL: -1, Bytes: -1})); err == nil || !strings.Contains(err.Error(), "WithCache: TTL") {
 		t.Errorf("New: %v", err)
 	}

@@ -144,7 +144,7 @@ func (a *attempt) withModel(asked string) ([]byte, error) {
 	if len(edits) == 0 {
 		return a.body, nil
 	}
-	return jsonx.Splice(a.bodies.get(len(a.body)+128).b, a.body, edits...)
+	return jsonx.SpliceTrusted(a.bodies.get(len(a.body)+128).b, a.body, edits...)
 }
 
 // neutral returns the request in no format's terms, for this target and key.

@@ -411,6 +411,6 @@ func defaultTransport(t Timeouts, header int64) http.RoundTripper {
 	tr.MaxResponseHeaderBytes = header
 	tr.DisableCompression = true // bytes pass as they are
 	// A stream's chunks that came together are read, and passed on, together.
-	tr.ReadBufferSize = 16 << 10
+	tr.ReadBufferSize = 8 << 10
 	return tr
 }

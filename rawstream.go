@@ -22,12 +22,13 @@ type rawStream struct {
 
 	like    frameShape // of the frames that skim passed over
 	buf     []byte
-	sent    int    // buf[:sent] is at the client
-	seen    int    // buf[:seen] was offered to the decoder
-	whole   int    // buf[:whole] is whole frames
-	pending []byte // for the decoder; aliases buf
-	out     []byte // what a client that asked for no usage is sent
-	partial bool   // the stream ended in half a frame
+	sent    int             // buf[:sent] is at the client
+	seen    int             // buf[:seen] was offered to the decoder
+	whole   int             // buf[:whole] is whole frames
+	pending []byte          // for the decoder; aliases buf
+	out     []byte          // what a client that asked for no usage is sent
+	pooled  *[16 << 10]byte // out at first
+	partial bool            // the stream ended in half a frame
 	ended   bool
 	err     error // of writing to the client
 }
@@ -141,6 +142,10 @@ func (s *rawStream) send() error {
 	}
 	out := s.buf[s.sent:s.whole]
 	if s.a.unasked {
+		if s.pooled == nil {
+			s.pooled = streamBuffers.Get().(*[16 << 10]byte)
+			s.out = s.pooled[:]
+		}
 		s.out = s.out[:0]
 		for len(out) > 0 {
 			end := firstFrameEnd(out)
@@ -157,6 +162,13 @@ func (s *rawStream) send() error {
 		s.a.flush()
 	}
 	return s.err
+}
+
+// release gives back what the stream has used.
+func (s *rawStream) release() {
+	if s.pooled != nil {
+		streamBuffers.Put(s.pooled)
+	}
 }
 
 // drain passes on what is left, half a frame included.

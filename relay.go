@@ -271,9 +271,10 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 // for the first content, for usage, and for the end, which a stream that is
 // cut has not.
 func (a *attempt) relayStream(resp *http.Response, r *bodyReader) error {
-	buf := copyBuffers.Get().(*[32 << 10]byte)
-	defer copyBuffers.Put(buf)
+	buf := streamBuffers.Get().(*[16 << 10]byte)
+	defer streamBuffers.Put(buf)
 	raw := &rawStream{a: a, r: r, skim: skimmer(a.format), find: textFinder{keys: contentKeys[a.format]}, buf: buf[:0]}
+	defer raw.release()
 	for e, err := range a.out.Events(raw) {
 		if err != nil {
 			return a.endRaw(resp, raw, err)
@@ -330,8 +331,8 @@ func (a *attempt) endRaw(resp *http.Response, raw *rawStream, err error) error {
 	return err
 }
 
-// copyBuffers hold what is passed on; streamBuffers, of which an open stream
-// keeps one, what is translated of one read.
+// copyBuffers hold what is passed on unread; streamBuffers, of which an open
+// stream keeps one or two, what is passed on or translated of one read.
 var (
 	copyBuffers   = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 	streamBuffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}

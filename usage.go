@@ -52,7 +52,7 @@ var (
 // the null that then stands in them. Neither can stand in content, where the
 // quotes would be escaped.
 func appendWithoutUsage(dst, frame []byte) []byte {
-	if i := bytes.Index(frame, usageNull); i >= 0 {
+	if i := bytes.LastIndex(frame, usageNull); i >= 0 { // it stands near the end
 		return append(append(dst, frame[:i]...), frame[i+len(usageNull):]...)
 	}
 	if !bytes.Contains(frame, usageKey) {

@@ -81,6 +81,7 @@ func applyRules(c *Call, model string, rules []Rule) ([]byte, error) {
 	}
 	e := edits{call: c, model: model}
 	d := jsonx.NewDecoder(c.Body)
+	d.Trust() // it was read before, or written by a codec
 	if d.Kind() != jsonx.Object {
 		return nil, errNotObject()
 	}
@@ -315,7 +316,7 @@ func (e *edits) splice() ([]byte, error) {
 	if len(list) == 0 {
 		return e.call.Body, nil
 	}
-	out, err := jsonx.Splice(make([]byte, 0, len(e.call.Body)+64), e.call.Body, list...)
+	out, err := jsonx.SpliceTrusted(make([]byte, 0, len(e.call.Body)+64), e.call.Body, list...)
 	if err != nil {
 		return nil, errNotObject()
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/price"
 	"github.com/go-llmproxy/llmproxy/provider"
 	"github.com/go-llmproxy/llmproxy/rotate"
 )
@@ -64,10 +65,14 @@ func serve(t *testing.T) (page string, ask func(model string)) {
 		}
 	}))
 	t.Cleanup(up.Close)
+	prices, err := price.Parse([]byte("lab,small,,0.25,0.025,,2\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	p, err := llmproxy.New(
 		llmproxy.WithProvider(provider.Compatible("lab", up.URL), provider.Demo()),
 		llmproxy.WithKeys("lab", rotate.Secrets("sk-first-0123456789abcdef", "sk-second-0123456789abcdef")...),
-		llmproxy.WithProxyKeys("secret"),
+		llmproxy.WithProxyKeys("secret"), llmproxy.WithPrices(prices),
 	)
 	if err != nil {
 		t.Fatal(err)

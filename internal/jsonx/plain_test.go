@@ -125,3 +125,18 @@ func TestText(t *testing.T) {
 		}
 	}
 }
+
+// What is trusted is read as what is checked, where it is JSON, and never past
+// its end.
+func FuzzTrust(f *testing.F) {
+	f.Add(`{"a":"x\\\"y\\\\","b":[1,{"c":"}"}],"a":null}`)
+	f.Add(`{"a":"x`)
+	f.Fuzz(func(t *testing.T, doc string) {
+		edits := []Edit{{"a", []byte("1")}, {"b", nil}, {"z", []byte(`"z"`)}}
+		want, err := Splice(nil, []byte(doc), edits...)
+		got, terr := SpliceTrusted(nil, []byte(doc), edits...)
+		if err == nil && (terr != nil || string(got) != string(want)) {
+			t.Errorf("%q: %q, %v; checked: %q", doc, got, terr, want)
+		}
+	})
+}

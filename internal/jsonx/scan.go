@@ -96,6 +96,28 @@ func (d *Decoder) scanString() (escaped bool) {
 	}
 }
 
+// skipString looks for a string's end and for nothing else.
+func (d *Decoder) skipString() {
+	start := d.pos + 1
+	for at := start; ; {
+		i := bytes.IndexByte(d.b[at:], '"')
+		if i < 0 {
+			d.pos = len(d.b)
+			d.syntax("")
+			return
+		}
+		at += i + 1
+		slashes := 0
+		for j := at - 2; j >= start && d.b[j] == '\\'; j-- {
+			slashes++
+		}
+		if slashes%2 == 0 {
+			d.pos = at
+			return
+		}
+	}
+}
+
 func (d *Decoder) scanEscape() bool {
 	d.pos++
 	if d.pos >= len(d.b) {

@@ -64,7 +64,16 @@ type Edit struct {
 // Splice appends to dst the object b with the edits made and every other byte
 // as it stands. A member that is set but absent is added at the end.
 func Splice(dst, b []byte, edits ...Edit) ([]byte, error) {
-	d := Decoder{b: b}
+	return splice(Decoder{b: b}, dst, b, edits)
+}
+
+// SpliceTrusted is Splice of a document that is known to be JSON; see
+// Decoder.Trust.
+func SpliceTrusted(dst, b []byte, edits ...Edit) ([]byte, error) {
+	return splice(Decoder{b: b, trusted: true}, dst, b, edits)
+}
+
+func splice(d Decoder, dst, b []byte, edits []Edit) ([]byte, error) {
 	if d.Kind() != Object {
 		return dst, ErrNotObject
 	}
