@@ -1,5 +1,5 @@
-// Package exampletest tries an example as its reader would: it builds the
-// program, starts it and runs the commands of the comment in its main.go.
+// Package exampletest tries an example as its reader would: it runs the commands
+// of the comment in its main.go.
 package exampletest
 
 import (
@@ -26,24 +26,15 @@ type Example struct {
 	Env []string
 
 	t    testing.TB
-	name string
-	bin  string
+	bin  string // the directory of the programs
 	home string
 	said [][2]string // what the comment says, and what stands for it
 }
 
-// New builds the example.
+// New reads the comment.
 func New(t testing.TB) *Example {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := &Example{t: t, name: filepath.Base(dir), home: t.TempDir()}
-	e.bin = filepath.Join(t.TempDir(), e.name)
-	if out, err := exec.Command("go", "build", "-o", e.bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	e := &Example{t: t, bin: t.TempDir(), home: t.TempDir()}
 	source, err := os.ReadFile("main.go")
 	if err != nil {
 		t.Fatal(err)
@@ -68,12 +59,24 @@ func New(t testing.TB) *Example {
 // Replace has commands say with where the comment says what.
 func (e *Example) Replace(what, with string) { e.said = append(e.said, [2]string{what, with}) }
 
+// run is how a comment runs an example.
+var run = regexp.MustCompile(`go run \./examples/(\w+)`)
+
+// command returns a script's command. The examples in it are built.
 func (e *Example) command(script string) *exec.Cmd {
+	e.t.Helper()
 	for _, r := range e.said {
 		script = strings.ReplaceAll(script, r[0], r[1])
 	}
-	script = strings.ReplaceAll(script, "go run ./examples/"+e.name, e.bin)
-	cmd := exec.CommandContext(e.t.Context(), "bash", "-c", script)
+	script = run.ReplaceAllStringFunc(script, func(said string) string {
+		name := run.FindStringSubmatch(said)[1]
+		program := filepath.Join(e.bin, name)
+		if out, err := exec.Command("go", "build", "-o", program, "../"+name).CombinedOutput(); err != nil {
+			e.t.Fatalf("%v\n%s", err, out)
+		}
+		return program
+	})
+	cmd := exec.Command("bash", "-c", script)
 	cmd.Dir = e.home
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + e.home}, e.Env...)
 	return cmd
@@ -93,21 +96,21 @@ func (e *Example) Run(script string) string {
 
 var loopback = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 
-// Start runs a script whose last command serves at an address of loopback, and
-// prints it first. It serves at a free port instead, where commands that are
-// run later find it, and ends with the test.
+// Start runs a script whose last command is an example that serves at an
+// address of loopback, and prints it first. It serves at a free port instead,
+// where commands that are run later find it, and ends with the test.
 func (e *Example) Start(script string) *Process {
 	e.t.Helper()
-	serve := "go run ./examples/" + e.name
-	if !strings.Contains(script, serve) {
-		e.t.Fatalf("%s does not start the example", script)
+	serve := run.FindString(script)
+	if serve == "" {
+		e.t.Fatalf("%s starts no example", script)
 	}
 	said := regexp.MustCompile(` -addr (\S+)`).FindStringSubmatch(script)
 	if said == nil {
 		said = []string{"", e.address()}
 	}
 	script = strings.Replace(script, said[0], "", 1)
-	cmd := e.command(strings.Replace(script, serve, "exec "+e.bin+" -addr 127.0.0.1:0", 1))
+	cmd := e.command(strings.Replace(script, serve, "exec "+serve+" -addr 127.0.0.1:0", 1))
 	p := &Process{}
 	cmd.Stderr = &p.output
 	stdout, err := cmd.StdoutPipe()
