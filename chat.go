@@ -47,7 +47,7 @@ func (x *exchange) serveChat() error {
 	}
 	model, stream := x.rt.model, x.rt.stream
 	if x.rt.format == translate.Gemini {
-		if _, err := x.members(); err != nil {
+		if err := x.checkBody(); err != nil {
 			return err
 		}
 	} else {
@@ -69,7 +69,6 @@ func (x *exchange) serveChat() error {
 func (x *exchange) chat(model string, targets []target) error {
 	// Whether any of this must be read is known before a key is taken, as the
 	// conversation may carry state of a certain key.
-	x.sealed = translate.Sealed(x.body)
 	if f, ok := targets[0].formatFor(x.rt.format); x.sealed || ok && f != x.rt.format {
 		if err := x.parseRequest(); err != nil {
 			return err
@@ -116,9 +115,8 @@ func (x *exchange) chatCall(asked string) func(*attempt) (*provider.Call, error)
 			Header: headersUp(x.r.Header, false, f != x.rt.format),
 		}
 		if !c.Translated && !x.sealed {
-			var err error
-			c.Body, err = a.withModel(asked)
-			return c, err
+			c.Body, c.Layout, c.Edits = a.body, a.layout, a.edits(asked)
+			return c, nil
 		}
 		req, err := a.neutral()
 		if err != nil {
@@ -131,20 +129,17 @@ func (x *exchange) chatCall(asked string) func(*attempt) (*provider.Call, error)
 	}
 }
 
-// withModel returns the client's body naming the target's model, and asking for
-// usage where nobody did. It is the client's very bytes where it does so already.
-func (a *attempt) withModel(asked string) ([]byte, error) {
-	var edits []jsonx.Edit
+// edits are what the client's body needs to name the target's model, and to ask
+// for usage where nobody did.
+func (a *attempt) edits(asked string) []provider.Edit {
+	var edits []provider.Edit
 	if a.target.model != asked && a.rt.format != translate.Gemini {
-		edits = append(edits, jsonx.Edit{Name: "model", Value: jsonx.AppendString(nil, a.target.model)})
+		edits = append(edits, provider.Edit{Name: "model", Value: jsonx.AppendString(nil, a.target.model)})
 	}
 	if a.unasked {
 		edits = append(edits, a.usageEdit())
 	}
-	if len(edits) == 0 {
-		return a.body, nil
-	}
-	return jsonx.SpliceTrusted(a.bodies.get(len(a.body)+128).b, a.body, edits...)
+	return edits
 }
 
 // neutral returns the request in no format's terms, for this target and key.

@@ -28,7 +28,7 @@ func (x *exchange) serveCount() error {
 	model := x.rt.model
 	var err error
 	if x.rt.format == translate.Gemini {
-		_, err = x.members()
+		err = x.checkBody()
 	} else {
 		model, _, err = x.modelMember()
 	}
@@ -46,12 +46,11 @@ func (x *exchange) serveCount() error {
 			return nil, translate.Errorf(translate.Unsupported, "%s does not count tokens", a.target.provider.Name())
 		}
 		a.format, a.out = f, a.target.outbound(f)
-		same := f == x.rt.format
+		same := f == x.rt.format && !x.sealed
 		c := &provider.Call{Op: provider.CountTokens, Format: f, Model: a.target.model, Translated: !same, Header: headersUp(x.r.Header, false, !same)}
 		if same {
-			var err error
-			c.Body, err = a.withModel(model)
-			return c, err
+			c.Body, c.Layout, c.Edits = x.body, x.layout, a.edits(model)
+			return c, nil
 		}
 		server, ok := x.inbound().(countServer)
 		if !ok {

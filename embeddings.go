@@ -63,9 +63,8 @@ func (x *exchange) embed(model string, targets []target) error {
 			c.Header = headersUp(x.r.Header, false, c.Translated)
 			a.format = translate.OpenAI
 			if ec == nil {
-				var err error
-				c.Body, err = a.withModel(model)
-				return c, err
+				c.Body, c.Layout, c.Edits = x.body, x.layout, a.edits(model)
+				return c, nil
 			}
 			a.format = ""
 			if err := parse(); err != nil {
@@ -209,7 +208,7 @@ func (x *exchange) serveForward() error {
 		if multi {
 			c.Body, err = withFormModel(x.body, params["boundary"], a.target.model)
 		} else {
-			c.Body, err = a.withModel(model)
+			c.Body, c.Layout, c.Edits = x.body, x.layout, a.edits(model)
 		}
 		return c, err
 	}})

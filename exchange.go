@@ -26,8 +26,9 @@ type exchange struct {
 	rt    route
 	start time.Time
 
-	body   []byte // the client's, whole; nil on pass-through
-	bodies bodies // that it and its translations stand in
+	body   []byte        // the client's, whole; nil on pass-through
+	layout *jsonx.Layout // of body, once it was checked
+	bodies bodies        // that it and its translations stand in
 	stream bool
 	req    *translate.Request // body parsed, once it had to be
 	owner  string             // ID of the key that made the reasoning state in req
@@ -61,33 +62,46 @@ func inbound(f translate.Format, jsonArray bool) translate.Inbound {
 
 func (x *exchange) inbound() translate.Inbound { return inbound(x.rt.format, x.rt.jsonArray) }
 
-// members returns members of the body, whose JSON it checks.
-func (x *exchange) members(names ...string) ([][]byte, error) {
+// checkBody finds out whether the body is a JSON object, where its members
+// stand, and whether it holds reasoning state.
+func (x *exchange) checkBody() error {
 	depth := x.p.Limits.JSONDepth
-	found, err := jsonx.TopWithin(depth, x.body, names...)
+	var err error
+	x.layout, err = jsonx.Find(depth, x.body, func(text []byte) { x.sealed = x.sealed || translate.SealedText(text) })
 	switch {
 	case err == nil:
-		return found, nil
+		return nil
 	case errors.Is(err, jsonx.ErrTooDeep):
-		return nil, translate.Errorf(translate.InvalidRequest, bodyTooDeep, depth)
-	case errors.As(err, new(*jsonx.AmbiguousError)), errors.Is(err, jsonx.ErrNotObject):
-		return nil, translate.Errorf(translate.InvalidRequest, "the request body is not usable: %v", err)
+		return translate.Errorf(translate.InvalidRequest, bodyTooDeep, depth)
+	case errors.Is(err, jsonx.ErrNotObject):
+		return unusable(err)
 	case len(x.body) == 0:
-		return nil, translate.Errorf(translate.InvalidRequest, "the request has no body")
+		return translate.Errorf(translate.InvalidRequest, "the request has no body")
 	}
-	return nil, translate.Errorf(translate.InvalidRequest, "the request body is not JSON: %v", err)
+	return translate.Errorf(translate.InvalidRequest, "the request body is not JSON: %v", err)
 }
 
-// modelMember returns the body's model, and whether it asks for a stream.
+func unusable(err error) error {
+	return translate.Errorf(translate.InvalidRequest, "the request body is not usable: %v", err)
+}
+
+// modelMember checks the body, and returns its model and whether it asks for a
+// stream.
 func (x *exchange) modelMember() (model string, stream bool, err error) {
-	found, err := x.members("model", "stream", "stream_options")
-	if err != nil {
+	if err := x.checkBody(); err != nil {
 		return "", false, err
+	}
+	found, err := x.layout.Top("model", "stream", "stream_options")
+	if err != nil {
+		return "", false, unusable(err)
 	}
 	x.streamOptions = found[2]
 	switch jsonx.KindOf(found[0]) {
 	case jsonx.String:
-		model, _ = jsonx.Unquote(found[0])
+		var ok bool
+		if model, ok = jsonx.Unquote(found[0]); !ok {
+			return "", false, memberError("model", "the model is not a JSON string")
+		}
 	case jsonx.Invalid:
 		return "", false, memberError("model", "the request names no model")
 	default:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
+	"github.com/go-llmproxy/llmproxy/provider"
 	"github.com/go-llmproxy/llmproxy/translate"
 	"github.com/go-llmproxy/llmproxy/translate/openai"
 )
@@ -32,14 +33,14 @@ func (a *attempt) asksUsage() bool {
 }
 
 // usageEdit asks for usage.
-func (x *exchange) usageEdit() jsonx.Edit {
+func (x *exchange) usageEdit() provider.Edit {
 	options := []byte(`{"include_usage":true}`)
 	if jsonx.KindOf(x.streamOptions) == jsonx.Object {
 		if more, err := jsonx.Splice(nil, x.streamOptions, jsonx.Edit{Name: "include_usage", Value: []byte("true")}); err == nil {
 			options = more
 		}
 	}
-	return jsonx.Edit{Name: "stream_options", Value: options}
+	return provider.Edit{Name: "stream_options", Value: options}
 }
 
 var (

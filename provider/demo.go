@@ -50,7 +50,11 @@ func (d demo) NewRequest(ctx context.Context, c *Call, _ rotate.Key) (*http.Requ
 		e.Code, e.Param = "model_not_found", "model"
 		return nil, e
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://demo.invalid/chat/completions", bytes.NewReader(c.Body))
+	body, err := c.JSON()
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://demo.invalid/chat/completions", bytes.NewReader(body))
 	if err != nil {
 		return nil, translate.Errorf(translate.InvalidRequest, "the request cannot be built")
 	}

@@ -14,6 +14,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/rotate"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
@@ -59,10 +60,15 @@ type Call struct {
 	Model  string           // in the provider's own terms, without its prefix
 	Stream bool
 
-	// Body is the JSON to send, which names Model already where its format
-	// does. For Forward and Pass the body may come as a stream instead, in
-	// BodyReader, of ContentLength bytes (-1: unknown).
-	Body          []byte
+	// Body is the JSON to send, but for Edits, which are still to be made in
+	// it: after them it names Model where its format does (see JSON). For
+	// Forward and Pass the body may come as a stream instead, in BodyReader,
+	// of ContentLength bytes (-1: unknown).
+	Body  []byte
+	Edits []Edit
+	// Layout is where the members of Body stand, if that is known; nil: they
+	// are looked for where it matters.
+	Layout        *jsonx.Layout
 	BodyReader    io.Reader
 	ContentLength int64
 	ContentType   string // of the body; empty: application/json
@@ -81,6 +87,22 @@ type Call struct {
 	Translated bool
 	// Losses receives what NewRequest leaves out of Body; may be nil.
 	Losses *translate.Losses
+}
+
+// Edit changes a member at the top of a JSON object: it sets it to Value, which
+// is JSON, or drops it where Value is nil.
+type Edit struct {
+	Name  string
+	Value []byte
+}
+
+// JSON returns Body with the Edits made: Body itself where there are none.
+func (c *Call) JSON() ([]byte, error) {
+	body, err := edited(c, c.Model, nil)
+	if err != nil {
+		return nil, err
+	}
+	return body.join(), nil
 }
 
 // Translator is a Provider that has codecs of its own for its formats. Where

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"io"
@@ -66,7 +65,7 @@ func (p *HTTP) endpointRequest(ctx context.Context, c *Call, k rotate.Key, e *En
 	if e.ModelMap != nil {
 		model = e.ModelMap(model)
 	}
-	body, err := applyRules(c, model, e.Rules)
+	body, err := edited(c, model, e.Rules)
 	if err != nil {
 		return nil, err
 	}
@@ -82,15 +81,13 @@ func (p *HTTP) endpointRequest(ctx context.Context, c *Call, k rotate.Key, e *En
 		base = strings.TrimSuffix(base, e.Beside)
 	}
 	if e.Envelope != nil {
-		body = e.Envelope(body)
+		body = pieces{e.Envelope(body.join())}
 	}
-	call := *c
-	call.Body = body
 	auth := e.Auth
 	if auth == nil {
 		auth = p.Auth
 	}
-	return p.request(ctx, &call, k, http.MethodPost, join(base, path), auth, e.Header)
+	return p.request(ctx, c, k, body, http.MethodPost, join(base, path), auth, e.Header)
 }
 
 // expand puts the model into a path.
@@ -125,7 +122,7 @@ func (p *HTTP) listRequest(ctx context.Context, c *Call, k rotate.Key) (*http.Re
 	if auth == nil {
 		auth = p.Auth
 	}
-	return p.request(ctx, c, k, http.MethodGet, u, auth, p.ListHeader)
+	return p.request(ctx, c, k, pieces{c.Body}, http.MethodGet, u, auth, p.ListHeader)
 }
 
 // pathRequest builds a request for a path that comes from the client.
@@ -143,7 +140,11 @@ func (p *HTTP) pathRequest(ctx context.Context, c *Call, k rotate.Key, method, p
 			auth = a
 		}
 	}
-	return p.request(ctx, c, k, method, target, auth, nil)
+	body, err := edited(c, c.Model, nil)
+	if err != nil {
+		return nil, err
+	}
+	return p.request(ctx, c, k, body, method, target, auth, nil)
 }
 
 // jsonType is a header's value, which nobody changes in place.
@@ -151,7 +152,7 @@ var jsonType = []string{"application/json"}
 
 // request puts the parts together. The client's headers come first, so that
 // nothing it sends replaces what the provider needs.
-func (p *HTTP) request(ctx context.Context, c *Call, k rotate.Key, method, target string, auth Auth, extra http.Header) (*http.Request, error) {
+func (p *HTTP) request(ctx context.Context, c *Call, k rotate.Key, body pieces, method, target string, auth Auth, extra http.Header) (*http.Request, error) {
 	if p.Wrap != nil {
 		ctx = context.WithValue(ctx, wrappedKey{}, wrapped{c.Op, c.Stream})
 	}
@@ -162,10 +163,11 @@ func (p *HTTP) request(ctx context.Context, c *Call, k rotate.Key, method, targe
 	}
 	switch {
 	case c.Body != nil:
-		body := c.Body
-		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		if r.ContentLength = body.len(); r.ContentLength < longBody {
+			body = pieces{body.join()}
+		}
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(body.reader()), nil }
 		r.Body, _ = r.GetBody()
-		r.ContentLength = int64(len(body))
 	case c.BodyReader != nil && c.ContentLength != 0:
 		r.Body = io.NopCloser(c.BodyReader)
 		r.ContentLength = c.ContentLength

@@ -61,43 +61,29 @@ func neutral(name string, value []byte) bool {
 	return false
 }
 
-// applyRules returns the call's body as the rules have it: the very same
-// bytes where none of them finds anything to do.
-func applyRules(c *Call, model string, rules []Rule) ([]byte, error) {
-	var names []string
-	if model != c.Model {
-		names = append(names, "model")
-	}
+// edited returns the call's body with its edits made and as the rules have it:
+// the very same bytes, in one piece, where there is nothing to do.
+func edited(c *Call, model string, rules []Rule) (pieces, error) {
 	matches := make([]bool, 32)[:0] // on the stack
 	for i := range rules {
-		r := &rules[i]
-		matches = append(matches, r.matches(c))
-		if matches[i] {
-			names = r.names(names)
+		matches = append(matches, rules[i].matches(c))
+	}
+	if len(c.Edits) == 0 && model == c.Model && !slices.Contains(matches, true) {
+		return pieces{c.Body}, nil
+	}
+	top := c.Layout
+	if !top.Of(c.Body) {
+		var err error
+		if top, err = jsonx.Find(jsonx.MaxDepth, c.Body, nil); err != nil {
+			return nil, translate.Errorf(translate.InvalidRequest, "the request body is not a JSON object")
 		}
 	}
-	if len(names) == 0 {
-		return c.Body, nil
-	}
-	e := edits{call: c, model: model}
-	d := jsonx.NewDecoder(c.Body)
-	d.Trust() // it was read before, or written by a codec
-	if d.Kind() != jsonx.Object {
-		return nil, errNotObject()
-	}
-	for key := range d.Members() {
-		for _, n := range names {
-			if n == string(key) {
-				e.members = append(e.members, member{name: n, value: d.Raw()})
-				break
-			}
-		}
-	}
-	if d.End() != nil {
-		return nil, errNotObject()
+	e := edits{call: c, model: model, top: top}
+	for _, ed := range c.Edits {
+		e.set(ed.Name, ed.Value)
 	}
 	if model != c.Model {
-		if v, _ := e.get("model"); v != nil {
+		if _, ok := e.get("model"); ok {
 			e.set("model", jsonx.AppendString(nil, model))
 		}
 	}
@@ -106,41 +92,14 @@ func applyRules(c *Call, model string, rules []Rule) ([]byte, error) {
 			rules[i].apply(&e)
 		}
 	}
-	return e.splice()
-}
-
-func errNotObject() error {
-	return translate.Errorf(translate.InvalidRequest, "the request body is not a JSON object")
+	if len(e.made) == 0 {
+		return pieces{c.Body}, nil
+	}
+	return top.Pieces(make(pieces, 0, 2*len(e.made)+2), e.made...), nil
 }
 
 func (r *Rule) matches(c *Call) bool {
 	return (c.Translated || !r.Translated) && (r.Models == nil || MatchModel(r.Models, c.Model))
-}
-
-// names appends the top-level members that the rule looks at.
-func (r *Rule) names(names []string) []string {
-	add := func(list ...string) {
-		for _, n := range list {
-			if n, _, _ = strings.Cut(n, "."); n != "" && !slices.Contains(names, n) {
-				names = append(names, n)
-			}
-		}
-	}
-	add(r.If, r.Unless)
-	add(r.Drop...)
-	for _, p := range r.Rename {
-		add(p[:]...)
-	}
-	for _, p := range r.Replace {
-		add(p[0])
-	}
-	for _, p := range r.Set {
-		add(p[0])
-	}
-	for _, p := range r.Default {
-		add(p[0])
-	}
-	return names
 }
 
 func (r *Rule) apply(e *edits) {
@@ -188,18 +147,12 @@ func (r *Rule) apply(e *edits) {
 	}
 }
 
-// edits are the members that rules look at, as they stand after the rules so
-// far.
+// edits are what is to change in a body, by the rules so far.
 type edits struct {
-	call    *Call
-	model   string
-	members []member
-}
-
-type member struct {
-	name    string
-	value   []byte // nil: dropped
-	changed bool
+	call  *Call
+	model string
+	top   *jsonx.Layout
+	made  []jsonx.Edit
 }
 
 func (e *edits) json(v string) []byte {
@@ -247,26 +200,28 @@ func (e *edits) lose(name, reason string) {
 	e.call.Losses.Add(name, reason)
 }
 
-func (e *edits) find(name string) *member {
-	for i := range e.members {
-		if e.members[i].name == name {
-			return &e.members[i]
+// value returns a top-level member's value as it stands now; nil where there is
+// none.
+func (e *edits) value(name string) []byte {
+	for i := range e.made {
+		if e.made[i].Name == name {
+			return e.made[i].Value
 		}
 	}
-	return nil
+	return e.top.Get(name)
 }
 
 // get returns a member's value. A name with a dot looks inside an object.
 func (e *edits) get(name string) (value []byte, ok bool) {
 	outer, inner, nested := strings.Cut(name, ".")
-	m := e.find(outer)
-	if m == nil || m.value == nil {
+	whole := e.value(outer)
+	if whole == nil {
 		return nil, false
 	}
 	if !nested {
-		return m.value, true
+		return whole, true
 	}
-	d := jsonx.NewDecoder(m.value)
+	d := jsonx.NewDecoder(whole)
 	if d.Kind() != jsonx.Object {
 		return nil, false
 	}
@@ -282,43 +237,27 @@ func (e *edits) get(name string) (value []byte, ok bool) {
 // that is dropped as well.
 func (e *edits) set(name string, value []byte) {
 	outer, inner, nested := strings.Cut(name, ".")
-	m := e.find(outer)
-	if m == nil {
-		if value == nil {
-			return
-		}
-		e.members = append(e.members, member{name: outer})
-		m = &e.members[len(e.members)-1]
+	whole := e.value(outer)
+	if whole == nil && value == nil {
+		return
 	}
 	if nested {
-		object := m.value
-		if jsonx.KindOf(object) != jsonx.Object {
+		if jsonx.KindOf(whole) != jsonx.Object {
 			if value == nil {
 				return
 			}
-			object = []byte("{}")
+			whole = []byte("{}")
 		}
-		value, _ = jsonx.Splice(nil, object, jsonx.Edit{Name: inner, Value: value})
+		value, _ = jsonx.Splice(nil, whole, jsonx.Edit{Name: inner, Value: value})
 		if string(value) == "{}" {
 			value = nil
 		}
 	}
-	m.value, m.changed = value, true
-}
-
-func (e *edits) splice() ([]byte, error) {
-	var list []jsonx.Edit
-	for _, m := range e.members {
-		if m.changed {
-			list = append(list, jsonx.Edit{Name: m.name, Value: m.value})
+	for i := range e.made {
+		if e.made[i].Name == outer {
+			e.made[i].Value = value
+			return
 		}
 	}
-	if len(list) == 0 {
-		return e.call.Body, nil
-	}
-	out, err := jsonx.SpliceTrusted(make([]byte, 0, len(e.call.Body)+64), e.call.Body, list...)
-	if err != nil {
-		return nil, errNotObject()
-	}
-	return out, nil
+	e.made = append(e.made, jsonx.Edit{Name: outer, Value: value})
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"strings"
+
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 )
 
 // State is reasoning state that a provider gave out and wants back unchanged
@@ -46,7 +48,7 @@ func OpenState(native, v string) *State {
 	if v == "" {
 		return nil
 	}
-	if strings.HasPrefix(v, base64.StdEncoding.EncodeToString([]byte(sealMagic))) {
+	if strings.HasPrefix(v, sealed) {
 		if b, err := base64.StdEncoding.DecodeString(v); err == nil {
 			r := reader{b[len(sealMagic):], true}
 			if s := r.state(); r.ok && s != nil {
@@ -61,14 +63,18 @@ func OpenState(native, v string) *State {
 // result matches ^[a-zA-Z0-9_-]+$, as Anthropic demands of IDs.
 const toolIDMark = "_llmp1_"
 
-// MaxToolID bounds the IDs that PackToolID makes, in bytes.
-const MaxToolID = 256 << 10
+// MaxToolID bounds the IDs that PackToolID makes, in bytes, and maxBareID those
+// that it makes them of.
+const (
+	MaxToolID = 256 << 10
+	maxBareID = 256
+)
 
 // PackToolID returns an ID for a tool call that carries reasoning state: the
 // call's own and that of the thinking before it in the same turn. A client
 // must echo a tool call's ID whatever its format, so the state survives
-// clients that know nothing of it. Without state, or where the result would
-// be longer than MaxToolID, it returns id.
+// clients that know nothing of it. Without state, or where id is longer than 256
+// bytes or the result would be longer than MaxToolID, it returns id.
 func PackToolID(id string, use *State, thinking []*Thinking) string {
 	stateful := use != nil
 	for _, t := range thinking {
@@ -92,7 +98,7 @@ func PackToolID(id string, use *State, thinking []*Thinking) string {
 		b = appendState(b, t.State)
 	}
 	packed := id + toolIDMark + base64.RawURLEncoding.EncodeToString(b)
-	if len(packed) > MaxToolID {
+	if len(id) > maxBareID || len(packed) > MaxToolID {
 		return id
 	}
 	return packed
@@ -205,25 +211,34 @@ func (r *reader) state() *State {
 // a provider of its own format: it must be parsed, so that the state is
 // unwrapped or left out.
 func Sealed(body []byte) bool {
-	// Without the magic's first character, which is a plus sign that some
-	// encoders escape.
-	return contains(body, sealMark, strings.IndexByte(sealMark, 'X')) || contains(body, toolIDMark, 0)
+	found := false
+	_, _ = jsonx.Find(jsonx.MaxDepth, body, func(text []byte) { found = found || SealedText(text) })
+	return found
 }
 
-var sealMark = base64.StdEncoding.EncodeToString([]byte(sealMagic))[1:]
-
-// contains is bytes.Contains for large bodies, looking for the byte of mark
-// that is rare in text and in base64, if there is one: several times as fast.
-func contains(body []byte, mark string, rare int) bool {
-	for at := rare; at < len(body); at++ {
-		i := bytes.IndexByte(body[at:], mark[rare])
-		if i < 0 {
-			return false
+// SealedText is Sealed of a single string of the body, as it stands between its
+// quotes.
+func SealedText(text []byte) bool {
+	if len(text) < len(toolIDMark) {
+		return false
+	}
+	rest := text[1:]
+	switch text[0] {
+	case '\\': // some encoders escape a plus sign
+		if len(rest) >= 5 && bytes.EqualFold(rest[:5], []byte("u002b")) && bytes.HasPrefix(rest[5:], sealMark) {
+			return true
 		}
-		at += i
-		if end := at - rare + len(mark); end <= len(body) && string(body[at-rare:end]) == mark {
+	case '+':
+		if bytes.HasPrefix(rest, sealMark) {
 			return true
 		}
 	}
-	return false
+	// Text may be long, the ID that a mark stands behind is not.
+	return bytes.Contains(text[:min(len(text), maxBareID+len(toolIDMark))], []byte(toolIDMark))
 }
+
+// sealed is how a sealed state begins, with a plus sign and sealMark.
+var (
+	sealed   = base64.StdEncoding.EncodeToString([]byte(sealMagic))
+	sealMark = []byte(sealed[1:])
+)

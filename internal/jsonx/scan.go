@@ -112,7 +112,9 @@ func (d *Decoder) skipString() {
 			slashes++
 		}
 		if slashes%2 == 0 {
-			d.pos = at
+			if d.pos = at; d.each != nil {
+				d.each(d.b[start : at-1])
+			}
 			return
 		}
 	}

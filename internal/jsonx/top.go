@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 )
 
 // ErrNotObject is returned for a document whose top level is no object.
@@ -23,35 +25,47 @@ func (e *AmbiguousError) Error() string {
 // Top finds members of an object without decoding the rest, and returns their
 // values in the order of names, nil for one that is absent. The values alias
 // b. The whole document's syntax is checked.
-func Top(b []byte, names ...string) ([][]byte, error) { return TopWithin(MaxDepth, b, names...) }
-
-// TopWithin is Top of a document that may nest at most depth deep, which is no
-// more than MaxDepth.
-func TopWithin(depth int, b []byte, names ...string) ([][]byte, error) {
-	d := Decoder{b: b, depth: MaxDepth - depth}
-	if d.Kind() != Object {
-		if d.Skip(); d.End() != nil {
-			return nil, d.err
-		}
-		return nil, ErrNotObject
-	}
+func Top(b []byte, names ...string) ([][]byte, error) {
 	found := make([][]byte, len(names))
+	d := Decoder{b: b}
+	if err := d.object(); err != nil {
+		return nil, err
+	}
 	for key := range d.Members() {
 		for i, name := range names {
-			if len(key) != len(name) || !bytes.EqualFold(key, []byte(name)) {
-				continue
+			same, err := named(key, name, found[i] != nil)
+			if err != nil {
+				return nil, err
 			}
-			if found[i] != nil {
-				return nil, &AmbiguousError{Name: name}
+			if same {
+				found[i] = d.Raw()
 			}
-			if string(key) != name {
-				// A reader that ignores case would take it for the real one.
-				return nil, &AmbiguousError{Name: name}
-			}
-			found[i] = d.Raw()
 		}
 	}
 	return found, d.End()
+}
+
+// object says what is wrong with a document that is no object.
+func (d *Decoder) object() error {
+	if d.Kind() == Object {
+		return nil
+	}
+	if d.Skip(); d.End() != nil {
+		return d.err
+	}
+	return ErrNotObject
+}
+
+// named reports whether a member has the name; an error if a reader that
+// ignores case would take it for that one, or there was one before.
+func named(key []byte, name string, before bool) (bool, error) {
+	switch {
+	case len(key) != len(name) || !bytes.EqualFold(key, []byte(name)):
+		return false, nil
+	case before || string(key) != name:
+		return false, &AmbiguousError{Name: name}
+	}
+	return true, nil
 }
 
 // Edit changes one top-level member: sets it to Value, which is JSON, or drops
@@ -61,80 +75,146 @@ type Edit struct {
 	Value []byte
 }
 
+// Layout is where the members at the top of a document stand, so that they can
+// be found and changed without another look at it.
+type Layout struct {
+	b       []byte
+	members []member // as they stand
+	open    int      // behind the brace
+	end     int      // behind the last value, or open
+}
+
+// member is where a member stands: after is the end of the value before it. Its
+// name aliases the document.
+type member struct {
+	name              []byte
+	after, start, end int
+}
+
+// MaxMembers bounds how many members the top level of a document may have.
+const MaxMembers = 10000
+
+// Find returns the layout of b, which may nest at most depth deep. It does not
+// check what strings hold (see Decoder.Trust), but shows to each, if it is not
+// nil, every string that is a value, as it stands between its quotes.
+func Find(depth int, b []byte, each func(text []byte)) (*Layout, error) {
+	return find(&Decoder{b: b, depth: MaxDepth - depth, trusted: true, each: each})
+}
+
+func find(d *Decoder) (*Layout, error) {
+	if err := d.object(); err != nil {
+		return nil, err
+	}
+	l := &Layout{b: d.b, members: make([]member, 0, 12), open: d.pos + 1, end: d.pos + 1}
+	for key := range d.Members() {
+		m := member{name: key, after: l.end, start: d.pos}
+		d.Skip()
+		m.end, l.end = d.pos, d.pos
+		if l.members = append(l.members, m); len(l.members) > MaxMembers {
+			d.syntax("too many members")
+		}
+	}
+	return l, d.End()
+}
+
+// Of reports whether l is the layout of b.
+func (l *Layout) Of(b []byte) bool {
+	return l != nil && len(b) == len(l.b) && unsafe.SliceData(b) == unsafe.SliceData(l.b)
+}
+
+// Top is Top of the document.
+func (l *Layout) Top(names ...string) ([][]byte, error) {
+	found := make([][]byte, len(names))
+	for i := range l.members {
+		for j, name := range names {
+			same, err := named(l.members[i].name, name, found[j] != nil)
+			if err != nil {
+				return nil, err
+			}
+			if same {
+				found[j] = l.value(i)
+			}
+		}
+	}
+	return found, nil
+}
+
+// Get returns the value of the first member of a name, as it stands; nil where
+// there is none.
+func (l *Layout) Get(name string) []byte {
+	for i := range l.members {
+		if string(l.members[i].name) == name {
+			return l.value(i)
+		}
+	}
+	return nil
+}
+
+func (l *Layout) value(i int) []byte {
+	m := &l.members[i]
+	return l.b[m.start:m.end:m.end]
+}
+
+// Pieces appends to dst the document with edits made, in pieces that alias it
+// and the edits' values: every other byte is as it stands. An edited member
+// that stands there twice is there once, and one that is absent is added at
+// the end.
+func (l *Layout) Pieces(dst [][]byte, edits ...Edit) [][]byte {
+	var few [16]bool
+	done := append(few[:0], make([]bool, len(edits))...)
+	at := 0         // the document up to here is in dst, or left out
+	first := l.open // up to here there is no member left
+	for i := range l.members {
+		m := &l.members[i]
+		edit := slices.IndexFunc(edits, func(e Edit) bool { return string(m.name) == e.Name })
+		switch {
+		case edit < 0:
+		case edits[edit].Value != nil && !done[edit]:
+			dst = append(dst, l.b[at:m.start], edits[edit].Value)
+			at, done[edit] = m.end, true
+		default:
+			from, to := m.after, m.end
+			if from <= first { // no comma stands before it, so the one behind it goes
+				d := Decoder{b: l.b, pos: to}
+				if d.space(); d.pos < l.end {
+					to = d.pos + 1
+				}
+				from, first = max(first, at), to
+			}
+			dst = append(dst, l.b[at:from])
+			at, done[edit] = to, true
+		}
+	}
+	end := max(at, l.end)
+	dst = append(dst, l.b[at:end])
+	var add Encoder
+	for i, e := range edits {
+		if done[i] || e.Value == nil {
+			continue
+		}
+		if len(add.B) > 0 || first < l.end {
+			add.B = append(add.B, ',')
+		}
+		add.B = append(AppendString(add.B, e.Name), ':')
+		add.B = append(add.B, e.Value...)
+	}
+	if len(add.B) > 0 {
+		dst = append(dst, add.B)
+	}
+	return append(dst, l.b[end:])
+}
+
 // Splice appends to dst the object b with the edits made and every other byte
 // as it stands. A member that is set but absent is added at the end.
 func Splice(dst, b []byte, edits ...Edit) ([]byte, error) {
-	return splice(Decoder{b: b}, dst, b, edits)
-}
-
-// SpliceTrusted is Splice of a document that is known to be JSON; see
-// Decoder.Trust.
-func SpliceTrusted(dst, b []byte, edits ...Edit) ([]byte, error) {
-	return splice(Decoder{b: b, trusted: true}, dst, b, edits)
-}
-
-func splice(d Decoder, dst, b []byte, edits []Edit) ([]byte, error) {
-	if d.Kind() != Object {
-		return dst, ErrNotObject
+	l, err := find(&Decoder{b: b})
+	if err != nil {
+		return dst, err
 	}
-	base := len(dst)
-	done := make([]bool, len(edits))
-	open := d.pos + 1
-	copied := open // b up to here is in dst or was dropped
-	dst = append(dst, b[:copied]...)
-	empty := true // no member is in dst yet
-	copyTo := func(end int) {
-		if empty && copied > open { // what stood before was dropped, its comma is left
-			for b[copied] != ',' && b[copied] != '"' {
-				copied++
-			}
-			if b[copied] == ',' {
-				copied++
-			}
-		}
-		dst = append(dst, b[copied:end]...)
-		copied, empty = end, false
+	for _, p := range l.Pieces(nil, edits...) {
+		dst = append(dst, p...)
 	}
-	for key := range d.Members() {
-		edit := -1
-		for i := range edits {
-			if string(key) == edits[i].Name {
-				edit = i
-			}
-		}
-		d.space()
-		start := d.pos
-		d.Skip()
-		switch {
-		case d.err != nil:
-		case edit < 0:
-			copyTo(d.pos)
-		case edits[edit].Value != nil && !done[edit]:
-			copyTo(start)
-			dst = append(dst, edits[edit].Value...)
-			fallthrough
-		default:
-			done[edit] = true
-			copied = d.pos
-		}
-	}
-	if err := d.End(); err != nil {
-		return dst[:base], err
-	}
-	tail := b[copied:]
-	e := Encoder{B: dst}
-	for i, ed := range edits {
-		if done[i] || ed.Value == nil {
-			continue
-		}
-		if !empty {
-			e.B = append(e.B, ',')
-		}
-		e.B = append(AppendString(e.B, ed.Name), ':')
-		e.B = append(e.B, ed.Value...)
-		empty = false
-	}
-	return append(e.B, tail...), nil
+	return dst, nil
 }
 
 // Path tells where in the document b the byte at offset stands, as

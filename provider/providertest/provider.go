@@ -61,6 +61,7 @@ func (k *kit) chat(t *testing.T, models []string) {
 			for _, stream := range []bool{false, true} {
 				k.build(t, provider.Call{Op: provider.Chat, Format: f, Model: m, Stream: stream, Body: body(m)}, true)
 			}
+			k.edits(t, provider.Call{Op: provider.Chat, Format: f, Model: m, Body: body(m)})
 		}
 		for _, f := range []translate.Format{translate.OpenAI, translate.Responses, translate.Anthropic, translate.Gemini, translate.Cohere, translate.Bedrock, "unheard-of"} {
 			if !slices.Contains(formats, f) {
@@ -94,6 +95,21 @@ func (k *kit) operations(t *testing.T, models []string) {
 	}
 	k.build(t, provider.Call{Op: "unheard-of"}, false)
 	k.build(t, provider.Call{Op: provider.Forward, Path: "/unheard-of"}, false)
+}
+
+// edits checks that a call's edits are made.
+func (k *kit) edits(t *testing.T, c provider.Call) {
+	t.Helper()
+	c.Edits = []provider.Edit{{Name: "temperature"}}
+	r, err := k.p.NewRequest(t.Context(), &c, k.key)
+	if err != nil {
+		t.Errorf("%s %s: with edits: %v", c.Format, c.Model, err)
+		return
+	}
+	sent := string(k.read(t, "edited", r.Body, r.ContentLength))
+	if strings.Contains(sent, "temperature") {
+		t.Errorf("%s %s: the edits of the body are not made: %s", c.Format, c.Model, sent)
+	}
 }
 
 // build builds a request and looks at it.
