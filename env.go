@@ -63,7 +63,9 @@ func envProviders() []envProvider {
 }
 
 // FromEnv configures the Proxy from environment variables, which lookup
-// returns; pass os.LookupEnv.
+// returns; pass os.LookupEnv. The environment is read when New is called, and
+// not again. A variable that is wrong is an error of New, which names it and
+// does not quote it; nil is one, too.
 //
 //   - PROXY_API_KEY: the keys of clients. Without one every request is refused,
 //     unless DEV is "true".
@@ -79,9 +81,13 @@ func envProviders() []envProvider {
 //   - PATH_PREFIX: where the handler is mounted, for routers that do not strip.
 //
 // Where a variable holds keys it is one string, a list with commas, or a JSON
-// array of strings. README lists all variables.
+// array of strings. docs/configuration.md lists all variables.
 func FromEnv(lookup func(string) (string, bool)) Option {
 	return func(c *config) {
+		if lookup == nil {
+			c.fault("FromEnv: nil lookup")
+			return
+		}
 		e := &env{config: c, lookup: lookup, validate: validator.New(validator.WithRequiredStructEnabled())}
 		e.proxy()
 		for _, ep := range envProviders() {

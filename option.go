@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"regexp"
@@ -24,14 +25,19 @@ import (
 )
 
 // Option configures a Proxy. Options are applied in their order; of two that
-// set the same thing the later wins, and those that add add up.
+// set the same thing the later wins, and those that add add up. A nil Option
+// does nothing, and a nil function, interface or pointer given to one stands
+// for the default, unless its comment says otherwise. What is given must not be
+// changed after that.
 type Option func(*config)
 
 // Options makes one Option of several.
 func Options(opts ...Option) Option {
 	return func(c *config) {
 		for _, o := range opts {
-			o(c)
+			if o != nil {
+				o(c)
+			}
 		}
 	}
 }
@@ -120,8 +126,16 @@ type MediaFetcher func(ctx context.Context, url string) (mimeType string, data [
 type AffinityFunc func(r *http.Request, body []byte) string
 
 // ClassifyFunc tells what a provider's answer, or the error of sending, says
-// about the key and the target.
+// about the key and the target. The status is 0 where there was no answer, and
+// the body nil where it has not been read; neither it nor the header may be
+// changed or kept. It is called concurrently.
 type ClassifyFunc func(provider string, status int, h http.Header, body []byte, err error) rotate.Outcome
+
+// classifier is a KeyRotator that reads answers by rules of its own, as
+// rotate.Pool does.
+type classifier interface {
+	Classify(provider string, status int, h http.Header, body []byte, err error) rotate.Outcome
+}
 
 func defaults() config {
 	return config{
@@ -131,15 +145,13 @@ func defaults() config {
 		homes: map[translate.Format]string{
 			translate.OpenAI: "openai", translate.Responses: "openai", translate.Anthropic: "anthropic", translate.Gemini: "google-ai-studio",
 		},
-		logger:   slog.New(slog.DiscardHandler),
-		classify: rotate.Classify,
-		prices:   price.Default(),
-		cors:     cors{origins: []string{"*"}},
-		clock:    time.Now,
+		prices: price.Default(),
+		cors:   cors{origins: []string{"*"}},
 	}
 }
 
-// WithProvider adds providers. One of the same name replaces an earlier one.
+// WithProvider adds providers. One of the same name replaces an earlier one,
+// and takes over its keys. A nil one is an error of New.
 func WithProvider(providers ...provider.Provider) Option {
 	return func(c *config) {
 		for _, p := range providers {
@@ -157,30 +169,41 @@ func WithProvider(providers ...provider.Provider) Option {
 	}
 }
 
-// WithDefaultProvider adds a provider if no other one is configured.
+// WithDefaultProvider adds a provider if no other one is configured, by
+// whatever option. The default is none: a Proxy without providers is an error
+// of New.
 func WithDefaultProvider(pr provider.Provider) Option {
 	return func(c *config) { c.fallback = pr }
 }
 
-// WithKeys adds keys to a provider's pool.
+// WithKeys adds keys to a provider's pool, behind those that it has. A name
+// that no provider has is an error of New. Beside WithStore or WithKeyRotator
+// the keys do not count.
 func WithKeys(providerName string, keys ...rotate.Key) Option {
 	return func(c *config) { c.keys[providerName] = append(c.keys[providerName], keys...) }
 }
 
-// WithStore takes the providers' keys from a store instead of WithKeys.
+// WithStore takes the providers' keys from a store instead of WithKeys: keys
+// given there, or to FromEnv, do not count.
 func WithStore(s rotate.Store) Option { return func(c *config) { c.store = s } }
 
-// WithPool configures the pool that the Proxy makes of its keys: its policy,
-// its rules, its clock.
+// WithPool adds options of the pool that the Proxy makes of its keys: its
+// policy, its rules, its backoff, its clock.
 func WithPool(opts ...rotate.PoolOption) Option {
 	return func(c *config) { c.poolOptions = append(c.poolOptions, opts...) }
 }
 
-// WithKeyRotator replaces the pool altogether.
+// WithKeyRotator replaces the pool altogether: WithKeys, WithStore and WithPool
+// then have no effect. Several Proxies may share one. Without the method
+// Snapshot of *rotate.Pool its keys are not shown at /status, without Target no
+// target is left alone (Retry.Streak), and without Classify answers are read by
+// rotate.Classify.
 func WithKeyRotator(r rotate.KeyRotator) Option { return func(c *config) { c.rotator = r } }
 
-// WithProxyKeys sets the keys that clients authenticate with, in any of
-// Authorization: Bearer, x-api-key, x-goog-api-key, api-key and ?key=.
+// WithProxyKeys adds keys that clients authenticate with, in any of
+// Authorization: Bearer, x-api-key, x-goog-api-key, api-key and ?key=. An empty
+// one is an error of New, and so is a Proxy without WithProxyKeys, WithAuth,
+// WithoutAuth or FromEnv.
 func WithProxyKeys(keys ...string) Option {
 	return func(c *config) {
 		for _, k := range keys {
@@ -193,14 +216,19 @@ func WithProxyKeys(keys ...string) Option {
 	}
 }
 
-// WithAuth replaces the check of proxy keys. See AuthFunc.
+// WithAuth replaces the check of proxy keys, which then do not count. See
+// AuthFunc.
 func WithAuth(f AuthFunc) Option { return func(c *config) { c.auth = f } }
 
 // WithoutAuth lets everybody in, for hosts whose own middleware authenticates.
+// Beside proxy keys or WithAuth it has no effect.
 func WithoutAuth() Option { return func(c *config) { c.open = true } }
 
 // WithAlias lets a model name stand for one or more targets, "provider/model",
-// which are tried in order.
+// which are tried in order: the next one where one fails before its first
+// content, within the bounds of WithRetry. A target is no other alias. One
+// whose provider is not configured is an error of New. An alias of the same name
+// replaces an earlier one.
 func WithAlias(name string, targets ...string) Option {
 	return func(c *config) {
 		if name == "" || len(targets) == 0 {
@@ -211,29 +239,31 @@ func WithAlias(name string, targets ...string) Option {
 	}
 }
 
-// WithDefaultModel sets what the model "default" stands for.
+// WithDefaultModel sets what the model "default" stands for: an alias, or a
+// target as WithAlias has them. Without it "default" is refused with 404.
 func WithDefaultModel(model string) Option { return func(c *config) { c.defaultModel = model } }
 
-// WithHome sets the provider of bare model names on a format's routes.
+// WithHome sets the provider of bare model names on a format's routes. The
+// defaults are "openai" for OpenAI Chat and Responses, "anthropic" for Anthropic
+// and "google-ai-studio" for Gemini; where the home is not configured, bare
+// names are refused with 404.
 func WithHome(f translate.Format, providerName string) Option {
 	return func(c *config) { c.homes[f] = providerName }
 }
 
-// WithTransport sets what sends requests. The default is a copy of
-// http.DefaultTransport with more idle connections and without compression. A
-// transport must not follow redirects or retry by itself.
+// WithTransport sets what sends requests to providers, the gateway's included.
+// The default is a copy of http.DefaultTransport with more idle connections and
+// without compression. A transport must be safe for concurrent use, and must not
+// follow redirects or retry by itself.
 func WithTransport(rt http.RoundTripper) Option { return func(c *config) { c.transport = rt } }
 
-// WithLogger sets the logger; the default discards.
-func WithLogger(l *slog.Logger) Option {
-	return func(c *config) {
-		if l != nil {
-			c.logger = l
-		}
-	}
-}
+// WithLogger sets the logger of one record for each request; the default
+// discards. It is told neither content nor credentials. The pool has a logger of
+// its own (rotate.WithLogger).
+func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l } }
 
-// WithObserver adds an observer.
+// WithObserver adds an observer. Observers are called in the order in which
+// they were added.
 func WithObserver(o Observer) Option {
 	return func(c *config) { c.observers = append(c.observers, &o) }
 }
@@ -259,33 +289,37 @@ func WithOnAbort(a OnAbort) Option { return func(c *config) { c.OnAbort = a } }
 func WithStrict() Option { return func(c *config) { c.strict = true } }
 
 // WithMediaFetcher lets images and files by URL reach providers that take only
-// bytes. Without one such requests are refused.
+// bytes. Without one such requests are refused with 400.
 func WithMediaFetcher(f MediaFetcher) Option { return func(c *config) { c.fetch = f } }
 
-// WithGateway reaches the providers that an AI Gateway knows through it. A
-// request whose path starts with /g/{name} goes through another gateway of the
-// same account.
+// WithGateway reaches the providers that an AI Gateway knows through it; the
+// default reaches all directly. A request whose path starts with /g/{name} goes
+// through another gateway of the same account.
 func WithGateway(g *gateway.Gateway) Option { return func(c *config) { c.gateway = g } }
 
-// WithAffinity tells conversations apart for the pool's policy.
+// WithAffinity tells conversations apart for the pool's policy, as
+// rotate.Conversation does for rotate.Affinity. The default is not to.
 func WithAffinity(f AffinityFunc) Option { return func(c *config) { c.affinity = f } }
 
-// WithClassifier replaces rotate.Classify.
+// WithClassifier replaces the pool's own rules (rotate.WithRules) about what an
+// answer means for its key and its target. The default for a KeyRotator without
+// the method Classify of *rotate.Pool is rotate.Classify.
 func WithClassifier(f ClassifyFunc) Option { return func(c *config) { c.classify = f } }
 
 // WithAdmission sets the function that admits requests; nil admits all.
 func WithAdmission(f AdmitFunc) Option { return func(c *config) { c.admit = f } }
 
 // WithPrices replaces price.Default, by which the cost of exchanges is
-// reckoned. With nil no cost is known.
+// reckoned. With a nil table, which is not the default, no cost is known.
 func WithPrices(t *price.Table) Option { return func(c *config) { c.prices = t } }
 
 // WithCORS sets the origins that browsers may call from; the default is "*".
 // Without arguments the Proxy answers no preflight and sets no CORS header.
 func WithCORS(origins ...string) Option { return func(c *config) { c.cors.origins = origins } }
 
-// WithPathPrefix names the path that the handler is mounted under, for routers
-// that do not strip it.
+// WithPathPrefix names the path that the handler is mounted under, "/llm", for
+// routers that do not strip it: other paths are answered with 404. The default,
+// "", is for those that do.
 func WithPathPrefix(prefix string) Option {
 	return func(c *config) {
 		prefix = strings.TrimSuffix(prefix, "/")
@@ -296,7 +330,8 @@ func WithPathPrefix(prefix string) Option {
 	}
 }
 
-// WithClock sets the clock, for tests.
+// WithClock sets the clock of records and of the cache, for tests; the default
+// is time.Now. The pool's is rotate.WithClock.
 func WithClock(now func() time.Time) Option { return func(c *config) { c.clock = now } }
 
 func (c *config) fault(format string, args ...any) {
@@ -312,6 +347,12 @@ var reserved = []string{
 
 // finish fills in defaults and checks the whole.
 func (c *config) finish() error {
+	if c.logger == nil {
+		c.logger = slog.New(slog.DiscardHandler)
+	}
+	if c.clock == nil {
+		c.clock = time.Now
+	}
 	setDefault(&c.Limits.RequestBody, 64<<20)
 	setDefault(&c.Limits.ResponseBody, 64<<20)
 	setDefault(&c.Limits.ErrorBody, 1<<20)
@@ -362,6 +403,7 @@ func (c *config) finish() error {
 			c.fault("provider name %q is the name of a route", n)
 		}
 	}
+	c.checkTargets(known)
 	if c.store == nil && c.rotator == nil {
 		for n := range c.keys {
 			if !known[n] {
@@ -372,6 +414,12 @@ func (c *config) finish() error {
 	}
 	if c.rotator == nil {
 		c.rotator = rotate.NewPool(c.store, c.poolOptions...)
+	}
+	if c.classify == nil {
+		c.classify = rotate.Classify
+		if own, ok := c.rotator.(classifier); ok { // with the rules of rotate.WithRules
+			c.classify = own.Classify
+		}
 	}
 	if c.auth == nil {
 		switch {
@@ -393,6 +441,28 @@ func (c *config) finish() error {
 		c.transport = defaultTransport(c.Timeouts, c.Limits.ResponseHeader)
 	}
 	return errors.Join(c.errs...)
+}
+
+// checkTargets finds names of models that lead nowhere: one of an alias's
+// targets would fail all of its requests.
+func (c *config) checkTargets(known map[string]bool) {
+	check := func(option, target string) {
+		name, _, found := strings.Cut(strings.TrimPrefix(target, "models/"), "/")
+		if other, ok := c.names[name]; ok {
+			name = other
+		}
+		if found && !known[name] {
+			c.fault("%s: %q: no provider %q is configured", option, target, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.aliases)) {
+		for _, target := range c.aliases[name] {
+			check("WithAlias", target)
+		}
+	}
+	if c.aliases[c.defaultModel] == nil {
+		check("WithDefaultModel", c.defaultModel)
+	}
 }
 
 func setDefault[T int | int64 | time.Duration](v *T, d T) {

@@ -49,7 +49,9 @@ func NewPool(store Store, opts ...PoolOption) *Pool {
 		p.ttl = forever
 	}
 	for _, opt := range opts {
-		opt(p)
+		if opt != nil {
+			opt(p)
+		}
 	}
 	p.backoff = p.backoff.withDefaults()
 	p.epoch = time.Now()
