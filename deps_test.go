@@ -50,6 +50,7 @@ func TestImportRules(t *testing.T) {
 		{"/rotate", []string{"/rotate", "golang.org/x/sync/"}},
 		{"/provider", []string{"/provider", "/translate", "/rotate", "/internal/", "golang.org/x/sync/"}},
 		{"/gateway", []string{"/gateway", "/provider", "/translate", "/rotate", "/internal/"}},
+		{"/price", []string{"/price", "/translate", "/internal/"}},
 		{"/limit", []string{".", "/limit", "/price", "/provider", "/translate"}},
 		{"", []string{"/", "github.com/go-playground/validator/", "golang.org/x/sync/"}},
 	}

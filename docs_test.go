@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -24,7 +25,7 @@ func documents(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(files, "README.md", "README_ja.md")
+	return append(files, "README.md", "README_ja.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/agents/README.md")
 }
 
 func readDocument(t *testing.T, file string) string {
@@ -260,8 +261,8 @@ func anchors(t *testing.T, file string) (out []string) {
 	return out
 }
 
-// TestDocumentsAreWhole has every option, variable and route named where it is
-// to be found.
+// TestDocumentsAreWhole has every option, variable, route, header, attribute of
+// the log and package named where it is to be found.
 func TestDocumentsAreWhole(t *testing.T) {
 	names := map[string][]string{} // by document
 	const configuration, routing = "docs/configuration.md", "docs/routes.md"
@@ -283,11 +284,22 @@ func TestDocumentsAreWhole(t *testing.T) {
 	for _, ep := range envProviders() {
 		names[configuration] = append(names[configuration], ep.needs...)
 	}
-	for path := range routes {
-		names[routing] = append(names[routing], path)
+	for route := range routes {
+		names[routing] = append(names[routing], route)
 	}
 	names[routing] = append(names[routing], forwardPrefixes...)
 	names[routing] = append(names[routing], "/compat/", "/key/", "/g/", ":generateContent", ":embedContent", ":batchEmbedContents")
+	names["docs/observability.md"] = quoted(t, `slog\.\w+\("(\w+)"`, "observer.go") // attributes of the log
+	names[routing] = append(names[routing], quoted(t, `"(Llmproxy-[\w-]*\w)"`, "*.go")...)
+	packages, err := exec.CommandContext(t.Context(), "go", "list", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range strings.FieldsSeq(string(packages)) {
+		if !strings.Contains(pkg, "/internal/") {
+			names["docs/architecture.md"] = append(names["docs/architecture.md"], path.Base(pkg)+"`")
+		}
+	}
 	for file, list := range names {
 		text := readDocument(t, file)
 		for _, name := range list {
@@ -306,4 +318,25 @@ func TestDocumentsAreWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// quoted returns what an expression's group matches in source files.
+func quoted(t *testing.T, expression, files string) (out []string) {
+	t.Helper()
+	list, err := filepath.Glob(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range list {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, m := range regexp.MustCompile(expression).FindAllStringSubmatch(readDocument(t, file), -1) {
+			out = append(out, m[1])
+		}
+	}
+	if len(out) == 0 {
+		t.Errorf("%s has nothing like %s", files, expression)
+	}
+	return out
 }
