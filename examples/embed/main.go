@@ -1,13 +1,18 @@
-// Embed mounts the proxy under /llm/ in servers that have routes of their own:
-// in a plain net/http mux, and in chi.
+// Embed mounts the proxy under /llm/ in a server that has routes of its own: in
+// a plain net/http mux, or with -chi in chi.
 //
 //	go run ./examples/embed
+//
+// In another shell:
+//
+//	curl -s http://127.0.0.1:8788/
 //	curl -N http://127.0.0.1:8788/llm/v1/chat/completions -H "Authorization: Bearer secret" -H "Content-Type: application/json" -d '{"model":"demo/echo","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'
 //
-// The same works on port 8789, where chi routes.
+// Providers with a key in the environment (OPENAI_API_KEY, …) are served, too.
 package main
 
 import (
+	"flag"
 	"fmt"
 	"log"
 	"net/http"
@@ -16,10 +21,14 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/examples/internal/serve"
 	"github.com/go-llmproxy/llmproxy/provider"
 )
 
 func main() {
+	addr := flag.String("addr", "127.0.0.1:8788", "address to listen on")
+	useChi := flag.Bool("chi", false, "have chi route")
+	flag.Parse()
 	proxy, err := llmproxy.New(
 		llmproxy.FromEnv(os.LookupEnv),
 		llmproxy.WithProvider(provider.Demo()),
@@ -28,11 +37,13 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	failed := make(chan error)
-	go func() { failed <- http.ListenAndServe("127.0.0.1:8788", plain(proxy)) }() // main waits for it
-	go func() { failed <- http.ListenAndServe("127.0.0.1:8789", routed(proxy)) }()
-	fmt.Println("net/http at http://127.0.0.1:8788/llm/, chi at http://127.0.0.1:8789/llm/")
-	log.Fatal(<-failed)
+	h := plain(proxy)
+	if *useChi {
+		h = routed(proxy)
+	}
+	if err := serve.Until(*addr, h, func(addr string) { fmt.Printf("proxy at http://%s/llm/v1\n", addr) }); err != nil {
+		log.Fatal(err)
+	}
 }
 
 // plain mounts the proxy in a net/http mux.

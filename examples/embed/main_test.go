@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/examples/internal/exampletest"
 	"github.com/go-llmproxy/llmproxy/provider"
 )
 
@@ -33,5 +34,17 @@ func TestMounts(t *testing.T) {
 			}
 		}
 		s.Close()
+	}
+}
+
+// What the comment says, with either router.
+func TestComment(t *testing.T) {
+	for _, flags := range []string{"", " -chi"} {
+		e := exampletest.New(t)
+		e.Start(strings.TrimSuffix(e.Blocks[0], "\n") + flags)
+		out := e.Run(e.Blocks[1])
+		if !strings.HasPrefix(out, "the host's own page\ndata: {") || !strings.Contains(out, "Hello!") || !strings.HasSuffix(out, "data: [DONE]\n\n") {
+			t.Errorf("%q: %s", flags, out)
+		}
 	}
 }

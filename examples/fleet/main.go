@@ -32,12 +32,11 @@ import (
 	"flag"
 	"fmt"
 	"log"
-	"net"
-	"net/http"
 	"os"
 	"time"
 
 	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/examples/internal/serve"
 	"github.com/go-llmproxy/llmproxy/rotate"
 	"github.com/go-llmproxy/llmproxy/rotate/redisrotate"
 )
@@ -51,13 +50,9 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", *addr)
-	if err != nil {
+	if err := serve.Until(*addr, proxy, func(addr string) { fmt.Printf("proxy at http://%s/v1\n", addr) }); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("proxy at http://%s/v1\n", listener.Addr())
-	server := &http.Server{Handler: proxy, ReadHeaderTimeout: 10 * time.Second}
-	log.Fatal(server.Serve(listener))
 }
 
 func newProxy(url, prefix string) (*llmproxy.Proxy, error) {

@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/examples/internal/serve"
 )
 
 func main() {
@@ -50,13 +51,12 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", *addr)
-	if err != nil {
+	greet := func(addr string) {
+		fmt.Printf("proxy at http://%s/v1, through the gateway at %s\n", addr, where(lookup))
+	}
+	if err := serve.Until(*addr, proxy, greet); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("proxy at http://%s/v1, through the gateway at %s\n", listener.Addr(), where(lookup))
-	server := &http.Server{Handler: proxy, ReadHeaderTimeout: 10 * time.Second}
-	log.Fatal(server.Serve(listener))
 }
 
 // report prints what the gateway said of an attempt.

@@ -32,8 +32,13 @@ func admin(store *keys, pool *rotate.Pool, key string) http.Handler {
 		for i, row := range rows {
 			list[i] = shown{row.ID, row.Secret.Hint(), row.enabled}
 		}
+		body, err := json.Marshal(list)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(list)
+		_, _ = w.Write(append(body, '\n')) // a client that is gone needs no answer
 	})
 	handle := func(pattern string, change func(r *http.Request, provider, id string) error) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {

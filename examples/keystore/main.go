@@ -5,18 +5,21 @@
 //	ADMIN_KEY=admin PROXY_API_KEY=secret go run ./examples/keystore
 //
 // It serves the proxy at / and the keys at /admin/. A fake provider, "local",
-// needs no network: it takes any key and answers with the name of the one that
+// needs no network: it takes any key and answers with the end of the one that
 // it was called with. In another shell:
 //
 //	admin() { curl -s -H "Authorization: Bearer admin" "http://127.0.0.1:8790/admin/keys/$2" -X $1 -d "$3"; }
-//	ask() { curl -s -H "Authorization: Bearer secret" http://127.0.0.1:8790/v1/chat/completions -d '{"model":"local/m","messages":[{"role":"user","content":"Who are you?"}]}'; }
-//	admin PUT local/first sk-local-first-00001    # add a key
-//	admin PUT local/second sk-local-second-0001
-//	ask; ask; ask                         # they take turns
-//	admin PUT local/first sk-local-first-00002   # rotate its secret: the old one is never used again
-//	admin POST local/second/disable       # or enable
+//	ask() { curl -s -H "Authorization: Bearer secret" http://127.0.0.1:8790/v1/chat/completions -d '{"model":"local/m","messages":[{"role":"user","content":"Who are you?"}]}' | grep -o 'key of [^"]*'; }
+//	admin PUT local/first sk-local-first-1111    # add a key
+//	admin PUT local/second sk-local-second-2222
+//	ask; ask; ask                                # they take turns: 1111, 2222, 1111
+//	admin PUT local/first sk-local-first-3333    # rotate its secret: the old one is never used again
+//	ask; ask; ask
+//	admin POST local/second/disable              # or enable
+//	ask; ask                                     # the first alone: 3333
+//	admin GET local                              # the table, with secrets masked
 //	admin DELETE local/first
-//	admin GET local                       # the table, with secrets masked
+//	admin GET local
 //
 // Keys of openai and anthropic serve the real ones: admin PUT openai/team-a sk-….
 package main
@@ -31,13 +34,11 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
 	_ "modernc.org/sqlite"
 
 	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/examples/internal/serve"
 	"github.com/go-llmproxy/llmproxy/provider"
 	"github.com/go-llmproxy/llmproxy/rotate"
 	"github.com/go-llmproxy/llmproxy/rotate/sqlrotate"
@@ -47,26 +48,15 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:8790", "address to listen on")
 	file := flag.String("db", "keystore.db", "SQLite file, made when missing")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	h, closeDB, err := newHandler(ctx, *file, os.Getenv("ADMIN_KEY"), os.Getenv("PROXY_API_KEY"), local())
+	h, closeDB, err := newHandler(context.Background(), *file, os.Getenv("ADMIN_KEY"), os.Getenv("PROXY_API_KEY"), local())
 	if err != nil {
 		log.Fatal(err)
 	}
-	server := &http.Server{Addr: *addr, Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	stopped := make(chan struct{})
-	context.AfterFunc(ctx, func() { // requests under way may finish
-		defer close(stopped)
-		grace, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		server.Shutdown(grace)
-	})
-	fmt.Printf("proxy at http://%s/v1, keys at http://%s/admin/keys/\n", *addr, *addr)
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	err = serve.Until(*addr, h, func(addr string) { fmt.Printf("proxy at http://%s/v1, keys at http://%s/admin/keys/\n", addr, addr) })
+	closeDB()
+	if err != nil {
 		log.Fatal(err)
 	}
-	<-stopped
-	closeDB()
 }
 
 // newHandler returns the proxy with the administration of its keys beside it,

@@ -5,12 +5,31 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/go-llmproxy/llmproxy/examples/internal/exampletest"
 )
+
+// What the comment says: who answers after each change.
+func TestComment(t *testing.T) {
+	e := exampletest.New(t)
+	e.Start(e.Blocks[0])
+	want := []string{
+		"key of sk-…1111", "key of sk-…2222", "key of sk-…1111",
+		"key of sk-…2222", "key of sk-…3333", "key of sk-…2222",
+		"key of sk-…3333", "key of sk-…3333",
+		`[{"id":"first","secret":"sk-…3333","enabled":true},{"id":"second","secret":"sk-…2222","enabled":false}]`,
+		`[{"id":"second","secret":"sk-…2222","enabled":false}]`,
+	}
+	if got := strings.Split(strings.TrimSpace(e.Run(e.Blocks[1])), "\n"); !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
 
 // site is the example with an upstream that the test watches.
 type site struct {

@@ -27,12 +27,12 @@ import (
 	"flag"
 	"fmt"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"time"
 
 	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/examples/internal/serve"
 	"github.com/go-llmproxy/llmproxy/provider"
 )
 
@@ -56,13 +56,9 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", *addr)
-	if err != nil {
+	if err := serve.Until(*addr, h, func(addr string) { fmt.Printf("proxy at http://%s/v1, for those with a token\n", addr) }); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("proxy at http://%s/v1, for those with a token\n", listener.Addr())
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	log.Fatal(server.Serve(listener))
 }
 
 // newHandler returns the proxy behind the limiter. Both ask the signer who it

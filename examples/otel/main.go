@@ -23,8 +23,6 @@ import (
 	"log"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -37,6 +35,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/examples/internal/serve"
 	"github.com/go-llmproxy/llmproxy/observe/otel"
 	"github.com/go-llmproxy/llmproxy/provider"
 )
@@ -51,24 +50,14 @@ func main() {
 
 // run serves until it is interrupted.
 func run(addr string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	h, flush, err := newHandler(os.Stdout)
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Addr: addr, Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	stopped := make(chan error, 1)
-	context.AfterFunc(ctx, func() { // requests under way may finish
-		grace, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		stopped <- server.Shutdown(grace)
+	err = serve.Until(addr, h, func(addr string) {
+		fmt.Fprintf(os.Stderr, "proxy at http://%s/v1, metrics at http://%s/metrics\n", addr, addr)
 	})
-	fmt.Fprintf(os.Stderr, "proxy at http://%s/v1, metrics at http://%s/metrics\n", addr, addr)
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return errors.Join(<-stopped, flush(context.Background()))
+	return errors.Join(err, flush(context.Background()))
 }
 
 // newHandler returns the proxy with its metrics beside it, and what writes the

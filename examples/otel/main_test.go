@@ -14,10 +14,27 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/examples/internal/exampletest"
 	"github.com/go-llmproxy/llmproxy/provider"
 	"github.com/go-llmproxy/llmproxy/provider/providertest"
 	"github.com/go-llmproxy/llmproxy/rotate"
 )
+
+// What the comment says: an answer, metrics, and spans of the client's trace.
+func TestComment(t *testing.T) {
+	e := exampletest.New(t)
+	server := e.Start(e.Blocks[0])
+	out := e.Run(e.Blocks[1])
+	for _, want := range []string{"data: [DONE]", "\ngen_ai_client_operation_duration_seconds_count{", "\nllmproxy_exchange_duration_seconds_count{", "\nhttp_server_request_duration_seconds_count{"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	said, ok := server.Await(`"Name": "chat echo"`, `"Name": "POST /v1/chat/completions"`, `"Name": "POST /"`)
+	if !ok || strings.Count(said, `"TraceID": "0af7651916cd43dd8448eb211c80319c"`) < 3 {
+		t.Errorf("the traces are\n%s", said)
+	}
+}
 
 // A request from a client that is in a trace shows in the metrics and, below
 // the client's span, in the traces. What was said shows in neither.

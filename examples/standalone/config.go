@@ -69,21 +69,26 @@ func readConfiguration(path string) (*configuration, error) {
 	return c, nil
 }
 
+// lookup returns a variable of the file, or else of the environment.
+func (c *configuration) lookup(name string) (string, bool) {
+	raw, ok := c.Env[name]
+	if !ok {
+		return os.LookupEnv(name)
+	}
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s, true
+	}
+	return string(raw), true // lists, objects, true and false
+}
+
 // options returns what the file and the environment say. A variable in the
 // file that nobody asks for is a mistake, and an error of New.
 func (c *configuration) options() (llmproxy.Option, func() error) {
 	asked := map[string]bool{}
 	opts := []llmproxy.Option{llmproxy.FromEnv(func(name string) (string, bool) {
 		asked[name] = true
-		raw, ok := c.Env[name]
-		if !ok {
-			return os.LookupEnv(name)
-		}
-		var s string
-		if json.Unmarshal(raw, &s) == nil {
-			return s, true
-		}
-		return string(raw), true // lists, objects, true and false
+		return c.lookup(name)
 	})}
 	for name, targets := range c.Aliases {
 		opts = append(opts, llmproxy.WithAlias(name, targets...))

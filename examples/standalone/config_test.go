@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -62,6 +63,28 @@ func TestWrongConfiguration(t *testing.T) {
 		if _, err := b.build(t.Context()); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want %q", text, err, says)
 		}
+	}
+}
+
+// The file in the documents is one.
+func TestDocumentedConfiguration(t *testing.T) {
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```jsonc\n")
+	file, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("docs/configuration.md shows no file")
+	}
+	path := filepath.Join(t.TempDir(), "llmproxy.json")
+	write(t, path, file)
+	p, err := (&builder{config: path, logger: slog.New(slog.DiscardHandler)}).build(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Providers(); !slices.Equal(got, []string{"openai", "my-llm"}) {
+		t.Errorf("providers %q", got)
 	}
 }
 

@@ -43,9 +43,7 @@ func main() {
 		fmt.Println(buildVersion())
 		return
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, *addr, *prefix, *config); err != nil {
+	if err := run(*addr, *prefix, *config); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -112,19 +110,19 @@ func (b *builder) reload(ctx context.Context, hup <-chan os.Signal, current *ato
 	}
 }
 
-func run(ctx context.Context, addr, prefix, config string) error {
+func run(addr, prefix, config string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	b := &builder{config: config, prefix: prefix, logger: logger}
 	c, err := readConfiguration(config)
 	if err != nil {
 		return err
 	}
-	key, made := os.Getenv("PROXY_API_KEY"), false
-	if _, given := c.Env["PROXY_API_KEY"]; given {
-		key = "$PROXY_API_KEY"
-	} else if key == "" && os.Getenv("DEV") != "true" {
-		b.key, made = "llmproxy-"+rand.Text(), true
-		key = b.key
+	key, _ := c.lookup("PROXY_API_KEY")
+	dev, _ := c.lookup("DEV")
+	if key == "" && dev != "true" {
+		b.key = "llmproxy-" + rand.Text()
 	}
 	proxy, err := b.build(ctx)
 	if err != nil {
@@ -141,7 +139,15 @@ func run(ctx context.Context, addr, prefix, config string) error {
 		return err
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { current.Load().ServeHTTP(w, r) }), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}
-	greet("http://"+listener.Addr().String()+strings.TrimSuffix(prefix, "/"), proxy.Providers(), key, made)
+	base := "http://" + listener.Addr().String() + strings.TrimSuffix(prefix, "/")
+	model := proxy.Providers()[0] + "/MODEL"
+	if name, _ := c.lookup("DEFAULT_MODEL"); name != "" {
+		model = "default"
+	} else if model == "demo/MODEL" {
+		model = "demo/echo"
+	}
+	fmt.Printf("llmproxy serves %s at %s\n", strings.Join(proxy.Providers(), ", "), base)
+	greet(base, model, key, b.key)
 
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }() // received below, either way
@@ -164,21 +170,22 @@ func run(ctx context.Context, addr, prefix, config string) error {
 	return nil
 }
 
-// greet prints what is served, and how to try it.
-func greet(base string, providers []string, key string, made bool) {
-	fmt.Printf("llmproxy serves %s at %s\n", strings.Join(providers, ", "), base)
-	model := providers[0] + "/MODEL"
-	if providers[0] == "demo" {
-		model = "demo/echo"
-		fmt.Println("No provider's key is set, so a demo provider answers. Set OPENAI_API_KEY, ANTHROPIC_API_KEY, … for real ones.")
-	}
-	header := ` -H "Authorization: Bearer $PROXY_API_KEY"`
+// greet prints how to try what is served: with the clients' key that is set, or
+// the one that was made up, or without one where DEV lets everybody in.
+func greet(base, model, key, made string) {
 	switch {
-	case made:
-		fmt.Println("PROXY_API_KEY is not set; this run's key is " + key)
-		header = ` -H "Authorization: Bearer ` + key + `"`
-	case key == "":
-		header = "" // DEV=true lets everybody in
+	case model == "demo/echo":
+		fmt.Println("No provider's key is set, so a demo provider answers. Set OPENAI_API_KEY, ANTHROPIC_API_KEY, … for real ones.")
+	case strings.HasSuffix(model, "/MODEL"):
+		fmt.Println("GET /v1/models lists what can stand for MODEL.")
+	}
+	header := ""
+	switch {
+	case made != "":
+		fmt.Println("PROXY_API_KEY is not set; this run's key is " + made)
+		header = ` -H "Authorization: Bearer ` + made + `"`
+	case key != "":
+		header = ` -H "Authorization: Bearer $PROXY_API_KEY"`
 	}
 	fmt.Printf("\ncurl -N %s/v1/chat/completions%s -H \"Content-Type: application/json\" -d '{\"model\":%q,\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hello!\"}]}'\n\n", base, header, model)
 }

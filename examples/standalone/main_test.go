@@ -5,24 +5,35 @@ import (
 	"bytes"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/provider/providertest"
 )
 
 // The README's first command: it starts without any configuration, and the
-// curl line that it prints streams an answer.
+// curl line that it prints streams an answer; so it does with a provider's key,
+// a default model and a file.
 func TestPrintedCurlWorks(t *testing.T) {
-	bin := t.TempDir() + "/standalone"
+	bin, file := t.TempDir()+"/standalone", t.TempDir()+"/llmproxy.json"
 	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, args := range [][]string{{"-addr", "127.0.0.1:0"}, {"-addr", "127.0.0.1:0", "-prefix", "/llm"}} {
-		cmd := exec.Command(bin, args...)
-		cmd.Env = []string{"HOME=" + t.TempDir()}
+	up := providertest.NewServer(t, providertest.Forever(providertest.Text("one two three Hello!")))
+	openai := []string{"OPENAI_API_KEY=sk-1", "OPENAI_BASE_URL=" + up.URL}
+	write(t, file, `{"env": {"DEV": true, "DEFAULT_MODEL": "openai/gpt-5.6"}}`)
+	for _, c := range []struct{ args, env []string }{
+		{nil, nil},
+		{[]string{"-prefix", "/llm"}, nil},
+		{nil, append(openai, "PROXY_API_KEY=secret", "DEFAULT_MODEL=openai/gpt-5.6")},
+		{[]string{"-config", file}, openai},
+	} {
+		cmd := exec.Command(bin, append(c.args, "-addr", "127.0.0.1:0")...)
+		cmd.Env = append(c.env, "HOME="+t.TempDir())
 		stdout, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -38,7 +49,9 @@ func TestPrintedCurlWorks(t *testing.T) {
 				curl = lines.Text()
 			}
 		}
-		out, err := exec.Command("sh", "-c", curl).Output()
+		try := exec.Command("sh", "-c", curl)
+		try.Env = append(c.env, "PATH="+os.Getenv("PATH"))
+		out, err := try.Output()
 		if err != nil || !strings.Contains(string(out), "Hello!") || !strings.HasSuffix(string(out), "data: [DONE]\n\n") || strings.Count(string(out), "data: ") < 4 {
 			t.Errorf("%s\n%v\n%s\n%s", curl, err, out, stderr.String())
 		}

@@ -112,28 +112,33 @@ func (e *Example) Start(script string) *Process {
 	script = strings.Replace(script, said[0], "", 1)
 	cmd := e.command(strings.Replace(script, serve, "exec "+serve+" -addr 127.0.0.1:0", 1))
 	p := &Process{}
-	cmd.Stderr = &p.output
-	stdout, err := cmd.StdoutPipe()
+	output, w, err := os.Pipe()
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	cmd.Stdout, cmd.Stderr = w, w
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
 		e.t.Fatal(err)
 	}
-	lines := bufio.NewReader(stdout)
+	lines := bufio.NewReader(output)
 	first, err := lines.ReadString('\n')
 	done := make(chan struct{})
 	go func() { // Cleanup waits for it
 		defer close(done)
 		fmt.Fprint(&p.output, first)
 		_, _ = io.Copy(&p.output, lines)
+		output.Close()
 	}()
 	e.t.Cleanup(func() {
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			e.t.Error(err)
 		}
 		<-done
-		_ = cmd.Wait() // the signal's
+		if err := cmd.Wait(); err != nil { // it ends as it should
+			e.t.Errorf("after SIGTERM: %v", err)
+		}
 	})
 	p.Addr = loopback.FindString(first)
 	if err != nil || p.Addr == "" {
