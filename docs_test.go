@@ -266,15 +266,7 @@ func anchors(t *testing.T, file string) (out []string) {
 func TestDocumentsAreWhole(t *testing.T) {
 	names := map[string][]string{} // by document
 	const configuration, routing = "docs/configuration.md", "docs/routes.md"
-	f, err := parser.ParseFile(token.NewFileSet(), "option.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range f.Decls {
-		if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && strings.HasPrefix(fn.Name.Name, "With") {
-			names[configuration] = append(names[configuration], fn.Name.Name)
-		}
-	}
+	names[configuration] = quoted(t, `(?m)^func (With\w+)\(`, "*.go")
 	if _, err := New(FromEnv(func(name string) (string, bool) {
 		names[configuration] = append(names[configuration], name)
 		return "", false
@@ -317,6 +309,59 @@ func TestDocumentsAreWhole(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestOptionsHaveExamples has every option used by an Example, which is where
+// pkg.go.dev's readers look.
+func TestOptionsHaveExamples(t *testing.T) {
+	files, err := filepath.Glob("example*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	for _, file := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && strings.HasPrefix(fn.Name.Name, "Example") {
+				ast.Inspect(fn, func(n ast.Node) bool {
+					if s, ok := n.(*ast.SelectorExpr); ok {
+						used[s.Sel.Name] = true
+					}
+					return true
+				})
+			}
+		}
+	}
+	for _, name := range quoted(t, `(?m)^func (With\w+|FromEnv|Options|WriteError)\(`, "*.go") {
+		if !used[name] {
+			t.Errorf("no Example uses %s", name)
+		}
+	}
+}
+
+// TestPackagesHaveExamples has each package that is not a mere codec shown at
+// work.
+func TestPackagesHaveExamples(t *testing.T) {
+	work := readDocument(t, "go.work")
+	dirs := []string{".", "translate", "provider", "rotate", "gateway", "limit", "price", "rotate/sqlrotate", "limit/sqllimit",
+		"provider/providertest", "rotate/rotatetest", "limit/limittest", "translate/translatetest"}
+	for _, m := range regexp.MustCompile(`\./(\S+)`).FindAllStringSubmatch(work, -1) {
+		if !strings.Contains(m[1], "internal") && m[1] != "examples" {
+			dirs = append(dirs, m[1])
+		}
+	}
+	for _, dir := range dirs {
+		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(files, func(file string) bool { return strings.Contains(readDocument(t, file), "\nfunc Example") }) {
+			t.Errorf("%s has no Example", dir)
+		}
 	}
 }
 

@@ -5,26 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"time"
 
 	"github.com/go-llmproxy/llmproxy"
 	"github.com/go-llmproxy/llmproxy/limit"
 	"github.com/go-llmproxy/llmproxy/price"
 	"github.com/go-llmproxy/llmproxy/provider"
-	"github.com/go-llmproxy/llmproxy/rotate"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
+// Each principal has limits of its own; whom nobody names has those of "".
 func Example() {
 	limiter := limit.New(func(_ context.Context, principal string) (limit.Limits, error) {
 		if principal == "alice" {
 			return limit.Limits{Tokens: 1_000_000, Money: 20 * price.Dollar}, nil
 		}
-		return limit.Limits{Requests: 60, Tokens: 100_000, Money: price.Dollar}, nil
+		return limit.Limits{Requests: 1, Tokens: 100_000, Money: price.Dollar}, nil
 	})
 	proxy, err := llmproxy.New(
-		llmproxy.WithProvider(provider.OpenAI()),
-		llmproxy.WithKeys("openai", rotate.Secrets("sk-…")...),
+		llmproxy.WithProvider(provider.Demo()),
 		llmproxy.WithAuth(func(r *http.Request) (string, error) { return r.Header.Get("X-User"), nil }),
 		llmproxy.WithAdmission(limiter.Admit),
 	)
@@ -32,8 +33,18 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(proxy.Providers())
-	// Output: [openai]
+	for _, user := range []string{"alice", "alice", "bob", "bob"} {
+		r := httptest.NewRequest("POST", "/v1/messages", strings.NewReader(`{"model":"demo/echo","max_tokens":9,"messages":[{"role":"user","content":"Hello!"}]}`))
+		r.Header.Set("X-User", user)
+		w := httptest.NewRecorder()
+		proxy.ServeHTTP(w, r)
+		fmt.Printf("%s %d %q\n", user, w.Code, w.Header().Get("Retry-After"))
+	}
+	// Output:
+	// alice 200 ""
+	// alice 200 ""
+	// bob 200 ""
+	// bob 429 "60"
 }
 
 // What was reserved and not used is given back.
