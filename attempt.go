@@ -50,6 +50,12 @@ type attempt struct {
 	masked masked // of an answer that is not read
 	watch  watchdog
 	via    *gateway.Gateway // that the request goes through; nil: none
+
+	give   func(rotate.Outcome) // gives the key back
+	gate   *gate                // that it has entered
+	unhook func() bool          // has the attempt not mind that the client goes away
+	entry  Attempt              // for the record
+	result rotate.Outcome       // for the pool
 }
 
 // run tries the targets in order, and the keys of each, within the budgets. An
@@ -147,57 +153,85 @@ type noAttempt struct {
 
 func (e *noAttempt) Error() string { return e.err.Error() }
 
-// attempt makes one attempt.
+// attempt makes one attempt. What an open stream needs no longer is left to
+// functions that have returned by then: a goroutine's stack stays as large as it
+// once was.
 func (x *exchange) attempt(t *target, j *job, tried *[]string) error {
-	a := &attempt{exchange: x, target: t}
-	x.rec.Provider, x.rec.Model = t.provider.Name(), t.model
-	key, done, err := x.p.acquire(x.r.Context(), t, x.scope(*tried))
+	a := &attempt{exchange: x, target: t, result: rotate.Outcome{Class: rotate.Canceled}} // a panic in a writer must return the key, too
+	if err := a.take(tried); err != nil {
+		return err
+	}
+	defer a.release()
+	req, err := a.begin(j)
+	if err != nil {
+		// The request cannot be made for this target; the next may take it.
+		return &noAttempt{err, x.r.Context().Err() == nil}
+	}
+	err = a.send(req, j)
+	a.record(err)
+	return err
+}
+
+// take takes a key, and a place among the provider's requests.
+func (a *attempt) take(tried *[]string) error {
+	x := a.exchange
+	x.rec.Provider, x.rec.Model = a.target.provider.Name(), a.target.model
+	key, give, err := x.p.acquire(x.r.Context(), a.target, x.scope(*tried))
 	if err != nil {
 		return &noAttempt{err, true}
 	}
 	gate := x.p.gates[x.rec.Provider]
 	if err := gate.enter(x.r.Context()); err != nil {
-		done(rotate.Outcome{Class: rotate.Canceled})
+		give(a.result)
 		return &noAttempt{err, x.r.Context().Err() == nil}
 	}
-	defer gate.leave()
-	a.key = key
+	a.key, a.give, a.gate = key, give, gate
 	*tried = append(*tried, key.ID)
 	x.rec.Key = key.ID
+	return nil
+}
 
-	ctx, cancel := context.WithCancelCause(x.r.Context())
+// begin builds the request.
+func (a *attempt) begin(j *job) (*http.Request, error) {
+	x := a.exchange
+	ctx, cancel := x.r.Context(), context.CancelCauseFunc(nil)
 	if x.p.OnAbort.Drain > 0 {
-		ctx, cancel = context.WithCancelCause(context.WithoutCancel(x.r.Context()))
-		defer context.AfterFunc(x.r.Context(), func() { x.clientGone(cancel) })()
+		ctx, cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+		a.unhook = context.AfterFunc(x.r.Context(), func() { x.clientGone(cancel) })
+	} else {
+		ctx, cancel = context.WithCancelCause(ctx)
 	}
-	defer cancel(nil)
 	a.watch.cancel = cancel
-	defer a.watch.stop()
-
 	// What an attempt told before it failed is not true of the next one.
 	x.rec.ResponseID, x.rec.ResponseModel, x.rec.Finish, x.rec.Usage = "", "", translate.Finish{}, nil
 	x.text, x.told = 0, false
-	began := x.p.now()
-	rec := Attempt{Provider: x.rec.Provider, Model: t.model, Key: key.ID}
-	outcome := rotate.Outcome{Class: rotate.Canceled} // a panic in a writer must return the key, too
-	defer func() { done(outcome) }()
-
+	a.entry = Attempt{Provider: x.rec.Provider, Model: a.target.model, Key: a.key.ID, Start: x.p.now()}
 	req, err := a.request(ctx, j)
-	if err != nil {
-		// The request cannot be made for this target; the next may take it.
-		return &noAttempt{err, x.r.Context().Err() == nil}
+	a.entry.Format, a.entry.Host = a.format, a.host
+	if err == nil {
+		x.rec.ProviderFormat = a.format
 	}
-	rec.Format, rec.Host = a.format, a.host
-	x.rec.ProviderFormat = a.format
-	outcome, err = a.send(req, j, &rec)
-	a.record(rec, outcome, err, began)
-	return err
+	return req, err
 }
 
-// record adds an attempt to the exchange's record and tells the observers.
-func (x *exchange) record(rec Attempt, outcome rotate.Outcome, err error, began time.Time) {
-	rec.Class, rec.Err, rec.Start, rec.Duration = outcome.Class, err, began, x.p.now().Sub(began)
-	x.rec.Attempts = append(x.rec.Attempts, rec)
+// release ends the attempt, and gives back what it has taken.
+func (a *attempt) release() {
+	defer a.gate.leave()
+	if a.unhook != nil {
+		defer a.unhook()
+	}
+	if a.watch.cancel != nil {
+		defer a.watch.cancel(nil)
+	}
+	a.watch.stop()
+	a.give(a.result)
+}
+
+// record adds the attempt to the exchange's record and tells the observers.
+func (a *attempt) record(err error) {
+	x := a.exchange
+	a.entry.Class, a.entry.Err, a.entry.Duration = a.result.Class, err, x.p.now().Sub(a.entry.Start)
+	x.rec.Attempts = append(x.rec.Attempts, a.entry)
 	for _, o := range x.p.observers {
 		if o.Attempt != nil {
 			o.Attempt(x.r.Context(), &x.rec, &x.rec.Attempts[len(x.rec.Attempts)-1])
@@ -288,50 +322,63 @@ func (a *attempt) aroundGateway(failed bool) {
 }
 
 // send sends the request and handles the answer.
-func (a *attempt) send(req *http.Request, j *job, rec *Attempt) (rotate.Outcome, error) {
+func (a *attempt) send(req *http.Request, j *job) error {
+	resp, err := a.roundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return a.receive(req.Context(), resp, j)
+}
+
+func (a *attempt) roundTrip(req *http.Request) (*http.Response, error) {
 	a.watch.expect(a.p.Timeouts.ResponseHeader, errHeaderTimeout)
 	a.bodies.watch(req)
 	resp, err := a.p.transports[a.target.provider.Name()].RoundTrip(req)
 	if err != nil {
 		a.aroundGateway(a.r.Context().Err() == nil)
-		return a.sendError(req.Context(), err)
+		return nil, a.broken(req.Context(), err)
 	}
-	defer resp.Body.Close()
-	return a.receive(req.Context(), resp, j, rec)
+	return resp, nil
 }
 
 // receive handles an answer.
-func (a *attempt) receive(ctx context.Context, resp *http.Response, j *job, rec *Attempt) (rotate.Outcome, error) {
-	name := a.target.provider.Name()
-	rec.Status, a.length = resp.StatusCode, resp.ContentLength
+func (a *attempt) receive(ctx context.Context, resp *http.Response, j *job) error {
+	a.entry.Status, a.length = resp.StatusCode, resp.ContentLength
 	maskHeader(resp.Header, a.key)
 	if a.via != nil {
-		rec.Gateway = gateway.InfoOf(resp.Header)
+		a.entry.Gateway = gateway.InfoOf(resp.Header)
 	}
 	a.watch.expect(a.p.Timeouts.FirstContent, errContentTimeout)
 	if resp.StatusCode < 300 || j.raw && resp.StatusCode < 400 {
 		err := j.answer(a, resp)
-		return a.outcome(ctx, resp, err), a.explain(ctx, err)
+		a.ended(ctx, resp, err)
+		return a.explain(ctx, err)
 	}
+	return a.refusal(ctx, resp, j)
+}
+
+// refusal handles an answer whose status says failure.
+func (a *attempt) refusal(ctx context.Context, resp *http.Response, j *job) error {
 	body, rest, err := readError(resp, a.p.Limits.ErrorBody)
 	if err != nil {
-		return a.sendError(ctx, err)
+		return a.broken(ctx, err)
 	}
-	outcome := a.p.classify(name, resp.StatusCode, resp.Header, body, nil)
+	a.result = a.p.classify(a.target.provider.Name(), resp.StatusCode, resp.Header, body, nil)
 	mask(body, a.key)
 	a.aroundGateway(gateway.Failed(resp.StatusCode, resp.Header, body))
-	if j.raw && (rest || !outcome.Retryable()) {
+	if j.raw && (rest || !a.result.Retryable()) {
 		// Nothing can be gained by holding it back.
 		resp.Body = readCloser{io.MultiReader(newBytesReader(body), resp.Body), resp.Body}
-		return outcome, j.answer(a, resp)
+		return j.answer(a, resp)
 	}
 	e := a.parseError(resp, body)
-	blamed := !j.raw && blamesRequest(outcome, e)
+	blamed := !j.raw && blamesRequest(a.result, e)
 	raw := j.raw || a.format == a.rt.format && !a.refused(e) && !blamed && ownError(a.format, body)
 	if blamed {
 		e.Kind, e.Status, e.Type, e.Code = translate.QuotaExceeded, http.StatusPaymentRequired, "", ""
 	}
-	return outcome, &failure{e, resp.Header, raw && len(body) > 0}
+	return &failure{e, resp.Header, raw && len(body) > 0}
 }
 
 type readCloser struct {

@@ -72,12 +72,14 @@ func blamesRequest(o rotate.Outcome, e *translate.Error) bool {
 	return o.Class == rotate.QuotaExhausted && e.StatusCode() == http.StatusBadRequest
 }
 
-// sendError explains an error of the transport.
-func (a *attempt) sendError(ctx context.Context, err error) (rotate.Outcome, error) {
+// broken says what came of an attempt that got no answer, or not all of it.
+func (a *attempt) broken(ctx context.Context, err error) error {
 	if a.r.Context().Err() != nil {
-		return rotate.Outcome{Class: rotate.Canceled}, context.Cause(a.r.Context())
+		a.result = rotate.Outcome{Class: rotate.Canceled}
+		return context.Cause(a.r.Context())
 	}
-	return a.p.classify(a.target.provider.Name(), 0, nil, nil, err), a.explain(ctx, err)
+	a.result = a.p.classify(a.target.provider.Name(), 0, nil, nil, err)
+	return a.explain(ctx, err)
 }
 
 // explain turns an error of reading or sending into a *translate.Error.
@@ -100,19 +102,20 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 	return &translate.Error{Kind: translate.Upstream, Message: "the provider could not be reached, or sent no header that can be read", Err: err}
 }
 
-// outcome tells the pool how an answer went whose status said success.
-func (a *attempt) outcome(ctx context.Context, resp *http.Response, err error) rotate.Outcome {
+// ended says what came of an answer whose status said success.
+func (a *attempt) ended(ctx context.Context, resp *http.Response, err error) {
 	name := a.target.provider.Name()
-	if err == nil {
-		return a.p.classify(name, resp.StatusCode, resp.Header, nil, nil)
+	var e *translate.Error
+	switch {
+	case err == nil:
+		a.result = a.p.classify(name, resp.StatusCode, resp.Header, nil, nil)
+	case a.r.Context().Err() != nil || errors.Is(err, errClientGone):
+		a.result = rotate.Outcome{Class: rotate.Canceled}
+	case errors.As(err, &e) && e.Status >= 400 && context.Cause(ctx) == nil:
+		a.result = a.p.classify(name, e.Status, resp.Header, e.Body, nil)
+	default:
+		a.result = a.p.classify(name, 0, nil, nil, err)
 	}
-	if a.r.Context().Err() != nil || errors.Is(err, errClientGone) {
-		return rotate.Outcome{Class: rotate.Canceled}
-	}
-	if e := (*translate.Error)(nil); errors.As(err, &e) && e.Status >= 400 && context.Cause(ctx) == nil {
-		return a.p.classify(name, e.Status, resp.Header, e.Body, nil)
-	}
-	return a.p.classify(name, 0, nil, nil, err)
 }
 
 // readError reads the body of an error; rest reports that there is more.

@@ -114,8 +114,22 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve routes the request. An error it returns has not been written.
+// serve serves the request. An error it returns has not been written.
 func (x *exchange) serve() error {
+	if err := x.find(); err != nil {
+		return err
+	}
+	if !x.rt.local {
+		if err := x.p.gate.enter(x.r.Context()); err != nil {
+			return err
+		}
+		defer x.p.gate.leave()
+	}
+	return x.rt.serve(x)
+}
+
+// find routes the request and authenticates it.
+func (x *exchange) find() error {
 	path, ok := x.p.mounted(x.r)
 	if !ok {
 		return translate.Errorf(translate.NotFound, "no such route")
@@ -128,23 +142,18 @@ func (x *exchange) serve() error {
 	if rt.serve == nil {
 		return translate.Errorf(translate.NotFound, "no such route")
 	}
-	if !rt.public {
-		principal, err := x.p.auth(x.r)
-		if err != nil {
-			if rt.name == "/status" && wantsPage(x.r) {
-				x.w.Header().Set("WWW-Authenticate", `Basic realm="llmproxy", charset="UTF-8"`) // the key as password
-			}
-			return authError(err)
-		}
-		x.rec.Principal = principal
+	if rt.public {
+		return nil
 	}
-	if !rt.local {
-		if err := x.p.gate.enter(x.r.Context()); err != nil {
-			return err
+	principal, err := x.p.auth(x.r)
+	if err != nil {
+		if rt.name == "/status" && wantsPage(x.r) {
+			x.w.Header().Set("WWW-Authenticate", `Basic realm="llmproxy", charset="UTF-8"`) // the key as password
 		}
-		defer x.p.gate.leave()
+		return authError(err)
 	}
-	return rt.serve(x)
+	x.rec.Principal = principal
+	return nil
 }
 
 // requestID returns the client's X-Request-Id where it is short and plain, and

@@ -3,7 +3,6 @@ package llmproxy
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -104,8 +103,9 @@ func (x *exchange) sendUniversal(req *http.Request, steps []gateway.Step, leases
 	first.watch.stop()
 	if err != nil {
 		first.aroundGateway(x.r.Context().Err() == nil)
-		outcome, err := first.sendError(req.Context(), err)
-		x.record(Attempt{Provider: first.target.provider.Name(), Model: first.target.model, Format: first.format, Host: first.host}, outcome, err, began)
+		err = first.broken(req.Context(), err)
+		first.entry = Attempt{Provider: first.target.provider.Name(), Model: first.target.model, Format: first.format, Host: first.host, Start: began}
+		first.record(err)
 		return err
 	}
 	defer resp.Body.Close()
@@ -117,22 +117,22 @@ func (x *exchange) sendUniversal(req *http.Request, steps []gateway.Step, leases
 	// ask, or an answer to put into its format.
 	x.bodies.watch(steps[step].Request)
 	resp, err = transportOf(a.target.provider, &answered{resp, x.p.transport}).RoundTrip(steps[step].Request)
+	a.entry = Attempt{Provider: a.target.provider.Name(), Model: a.target.model, Format: a.format, Key: a.key.ID, Host: a.host, Start: began}
 	if err != nil {
-		outcome, err := a.sendError(req.Context(), err)
-		x.record(Attempt{Provider: a.target.provider.Name(), Model: a.target.model, Format: a.format, Key: a.key.ID, Host: a.host}, outcome, err, began)
+		err = a.broken(req.Context(), err)
+		a.record(err)
 		return err
 	}
 	defer resp.Body.Close()
 	x.rec.Provider, x.rec.Model, x.rec.Key, x.rec.ProviderFormat = a.target.provider.Name(), a.target.model, a.key.ID, a.format
-	rec := Attempt{Provider: x.rec.Provider, Model: x.rec.Model, Format: a.format, Key: a.key.ID, Host: a.host}
-	outcome, err := a.receive(req.Context(), resp, j, &rec)
+	err = a.receive(req.Context(), resp, j)
 	for i := range leases {
 		if leases[i].attempt == a {
 			give := leases[i].done
-			leases[i].done = func(rotate.Outcome) { give(outcome) }
+			leases[i].done = func(rotate.Outcome) { give(a.result) }
 		}
 	}
-	x.record(rec, outcome, err, began)
+	a.record(err)
 	return err
 }
 
@@ -292,13 +292,13 @@ func (x *exchange) relayGateway(req *http.Request, leases []lease) error {
 	defer cancel(nil)
 	a := &attempt{exchange: x, target: &target{provider: gatewayProvider{}}, watch: watchdog{cancel: cancel}}
 	defer func() { a.watch.stop() }() // a may be another by then
-	began := x.p.now()
+	a.entry.Start = x.p.now()
 	a.watch.expect(x.p.Timeouts.ResponseHeader, errHeaderTimeout)
 	x.bodies.watch(req)
 	resp, err := x.p.transport.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		outcome, err := a.sendError(ctx, err)
-		x.record(Attempt{}, outcome, err, began)
+		err = a.broken(ctx, err)
+		a.record(err)
 		return err
 	}
 	defer resp.Body.Close()
@@ -313,11 +313,10 @@ func (x *exchange) relayGateway(req *http.Request, leases []lease) error {
 	maskHeader(resp.Header, a.key)
 	a.watch.expect(x.p.Timeouts.FirstContent, errContentTimeout)
 	err = a.relayRaw(resp)
-	outcome := a.outcome(ctx, resp, err)
-	if errors.Is(err, errClientGone) {
-		outcome.Class = rotate.Canceled
-	}
-	x.record(Attempt{Provider: x.rec.Provider, Key: a.key.ID, Status: resp.StatusCode, Gateway: gateway.InfoOf(resp.Header)}, outcome, err, began)
+	a.ended(ctx, resp, err)
+	a.entry.Provider, a.entry.Key = x.rec.Provider, a.key.ID
+	a.entry.Status, a.entry.Gateway = resp.StatusCode, gateway.InfoOf(resp.Header)
+	a.record(err)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"sync"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/internal/sse"
@@ -16,14 +17,11 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	return func(yield func(translate.Event, error) bool) {
 		s := sse.NewScanner(body, 0)
 		defer s.Release()
-		dec := streamReader{o: o}
+		dec := streamReaders.Get().(*streamReader)
+		defer dec.release()
+		dec.o = o
 		for !dec.done {
-			frame, err := s.Next()
-			if err != nil {
-				yield(translate.Event{}, translate.Truncated(err)) // pitfall 2
-				return
-			}
-			err = dec.frame(frame.Data)
+			err := dec.next(s)
 			for i := range dec.queue {
 				if !yield(dec.queue[i], nil) {
 					return
@@ -37,6 +35,25 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	}
 }
 
+// streamReaders are not on the stack, which is held as long as a stream is open.
+var streamReaders = sync.Pool{New: func() any { return new(streamReader) }}
+
+func (s *streamReader) release() {
+	clear(s.queue[:cap(s.queue)])
+	*s = streamReader{queue: s.queue[:0]}
+	streamReaders.Put(s)
+}
+
+// next reads the next frame, whose events are in s.queue.
+func (s *streamReader) next(from *sse.Scanner) error {
+	s.queue = s.queue[:0]
+	frame, err := from.Next()
+	if err != nil {
+		return translate.Truncated(err) // pitfall 2
+	}
+	return s.frame(frame.Data)
+}
+
 // streamReader turns the frames of a stream into events.
 type streamReader struct {
 	o       Outbound
@@ -44,7 +61,7 @@ type streamReader struct {
 	a       answer
 	started bool
 	done    bool
-	next    int // index of the next block
+	blocks  int // how many have begun
 	open    []*openBlock
 
 	message, block jsonx.Decoder // of the frame under way
@@ -70,7 +87,6 @@ type openBlock struct {
 func (s *streamReader) emit(e translate.Event) { s.queue = append(s.queue, e) }
 
 func (s *streamReader) frame(data []byte) error {
-	s.queue = s.queue[:0]
 	if s.likeTo != nil {
 		if text, ok := s.like.Match(data); ok && len(text) > 0 {
 			s.text(s.likeTo, s.texts.String(text))
@@ -182,7 +198,7 @@ func (s *streamReader) begin(d *jsonx.Decoder, at int64) error {
 	if d.Err() != nil || len(parts) == 0 {
 		return translate.Malformed(d.Err())
 	}
-	b := &openBlock{at: at, index: s.next}
+	b := &openBlock{at: at, index: s.blocks}
 	s.open = append(s.open, b)
 	e := translate.Event{Type: translate.EventBlockStart, Index: b.index}
 	text, cites := "", []translate.Citation(nil)
@@ -209,7 +225,7 @@ func (s *streamReader) begin(d *jsonx.Decoder, at int64) error {
 		b.opaque = &translate.Opaque{Format: translate.Anthropic, Type: "media", Raw: []byte("{}")}
 		return nil
 	}
-	s.next++
+	s.blocks++
 	e.Kind = b.kind
 	s.emit(e)
 	s.text(b, text)
@@ -325,8 +341,8 @@ func (s *streamReader) stop(b *openBlock) {
 		if len(b.json) > 0 && jsonx.Valid(b.json) {
 			b.set("input", b.json)
 		}
-		e.Index = s.next
-		s.next++
+		e.Index = s.blocks
+		s.blocks++
 		s.emit(translate.Event{Type: translate.EventBlockStart, Index: e.Index, Kind: b.kind, Part: b.opaque})
 	}
 	s.emit(e)

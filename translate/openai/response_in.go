@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"sync"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/internal/sse"
@@ -66,35 +67,55 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 	return func(yield func(translate.Event, error) bool) {
 		s := sse.NewScanner(body, 0)
 		defer s.Release()
-		d := decoder{o: o}
+		d := decoders.Get().(*decoder)
+		defer d.release()
+		d.o = o
 		for {
-			ev, err := s.Next()
-			done := err == io.EOF && d.finished || err == nil && d.started && string(bytes.TrimSpace(ev.Data)) == "[DONE]"
-			if done {
-				d.stop()
-				d.yield(yield)
+			done, err := d.frame(s)
+			if !d.yield(yield) || done {
 				return
 			}
-			if err == nil && string(bytes.TrimSpace(ev.Data)) == "[DONE]" {
-				err = io.EOF // nothing came before it
-			}
-			if err != nil {
-				yield(translate.Event{}, translate.Truncated(err))
-				return
-			}
-			if len(bytes.TrimSpace(ev.Data)) == 0 {
-				continue
-			}
-			err = d.value(ev.Data, string(ev.Name) == "error")
 			if err != nil {
 				yield(translate.Event{}, err)
 				return
 			}
-			if !d.yield(yield) {
-				return
-			}
 		}
 	}
+}
+
+// decoders are those of streams. They are large, and a stream's stack is held
+// as long as it is open.
+var decoders = sync.Pool{New: func() any { return new(decoder) }}
+
+func (d *decoder) release() {
+	clear(d.queue[:cap(d.queue)])
+	*d = decoder{queue: d.queue[:0]}
+	decoders.Put(d)
+}
+
+// frame reads the next frame; done reports that it was the last. Its events are
+// in d.queue.
+func (d *decoder) frame(s *sse.Scanner) (done bool, err error) {
+	d.queue = d.queue[:0]
+	ev, err := s.Next()
+	data := bytes.TrimSpace(ev.Data)
+	last := err == nil && string(data) == "[DONE]"
+	switch {
+	case last && d.started || err == io.EOF && d.finished:
+		d.stop()
+		return true, nil
+	case last: // nothing came before it
+		return false, translate.Truncated(io.EOF)
+	case err != nil:
+		return false, translate.Truncated(err)
+	case len(data) == 0:
+		return false, nil
+	}
+	if err := d.value(ev.Data, string(ev.Name) == "error"); err != nil {
+		d.queue = d.queue[:0]
+		return false, err
+	}
+	return false, nil
 }
 
 func (d *decoder) yield(yield func(translate.Event, error) bool) bool {
