@@ -344,18 +344,21 @@ func (a *attempt) roundTrip(req *http.Request) (*http.Response, error) {
 
 // receive handles an answer.
 func (a *attempt) receive(ctx context.Context, resp *http.Response, j *job) error {
+	a.answered(resp)
+	if resp.StatusCode < 300 || j.raw && resp.StatusCode < 400 {
+		return a.ended(ctx, resp, j.answer(a, resp))
+	}
+	return a.refusal(ctx, resp, j)
+}
+
+// answered notes what an answer's header says.
+func (a *attempt) answered(resp *http.Response) {
 	a.entry.Status, a.length = resp.StatusCode, resp.ContentLength
 	maskHeader(resp.Header, a.key)
 	if a.via != nil {
 		a.entry.Gateway = gateway.InfoOf(resp.Header)
 	}
 	a.watch.expect(a.p.Timeouts.FirstContent, errContentTimeout)
-	if resp.StatusCode < 300 || j.raw && resp.StatusCode < 400 {
-		err := j.answer(a, resp)
-		a.ended(ctx, resp, err)
-		return a.explain(ctx, err)
-	}
-	return a.refusal(ctx, resp, j)
 }
 
 // refusal handles an answer whose status says failure.

@@ -106,7 +106,7 @@ func TestRawStreamCountsText(t *testing.T) {
 			if err != nil {
 				t.Fatal(f, err)
 			}
-			a.observeEvent(&e)
+			a.observeEvent(e)
 		}
 		if want < 500 || x.text < want-5 || x.text > want+5 { // an escape is more or less than what it stands for
 			t.Errorf("%s: %d bytes of text are counted as %d", f, want, x.text)

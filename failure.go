@@ -102,8 +102,8 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 	return &translate.Error{Kind: translate.Upstream, Message: "the provider could not be reached, or sent no header that can be read", Err: err}
 }
 
-// ended says what came of an answer whose status said success.
-func (a *attempt) ended(ctx context.Context, resp *http.Response, err error) {
+// ended says what came of an answer whose status said success, and explains err.
+func (a *attempt) ended(ctx context.Context, resp *http.Response, err error) error {
 	name := a.target.provider.Name()
 	var e *translate.Error
 	switch {
@@ -116,6 +116,7 @@ func (a *attempt) ended(ctx context.Context, resp *http.Response, err error) {
 	default:
 		a.result = a.p.classify(name, 0, nil, nil, err)
 	}
+	return a.explain(ctx, err)
 }
 
 // readError reads the body of an error; rest reports that there is more.

@@ -208,7 +208,7 @@ func (a *attempt) streamHeader(resp *http.Response, contentType string, raw bool
 }
 
 // translateStream writes events in the client's format as they come.
-func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events iter.Seq2[translate.Event, error]) error {
+func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events iter.Seq2[*translate.Event, error]) error {
 	if err := a.parseRequest(); err != nil {
 		return err
 	}
@@ -231,16 +231,10 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 		return gone
 	}
 	defer func() { a.rec.Losses = append(a.rec.Losses, w.Losses()...) }()
-	var e translate.Event // one for all, as the writer takes its address
-	for next, err := range events {
-		e = next
-		a.text += int64(len(e.Text))
-		switch limit := a.p.Limits.ResponseBody; {
-		case err != nil:
-		case a.text > limit: // some formats repeat the answer at its end, so that it is held
-			err = &limitError{answerTooLarge, limit}
-		case !a.committed && int64(len(buf)) > limit:
-			err = &limitError{noContent, limit}
+	for e, err := range events {
+		if err == nil {
+			a.text += int64(len(e.Text))
+			err = a.bounded(len(buf))
 		}
 		if err != nil {
 			if gone != nil {
@@ -256,15 +250,27 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 			}
 			return err
 		}
-		a.observeEvent(&e)
+		a.observeEvent(e)
 		a.rec.Losses = append(a.rec.Losses, e.Losses...)
 		e.State = a.claimed(e.State)
-		buf = w.AppendEvent(buf, &e)
+		buf = w.AppendEvent(buf, e)
 		if !a.committed && e.IsContent() {
 			a.streamHeader(resp, contentType, false)
 		}
 	}
 	return r.flush()
+}
+
+// bounded reports an answer whose text is too long, or one that has held bytes
+// and no content yet.
+func (a *attempt) bounded(held int) error {
+	switch limit := a.p.Limits.ResponseBody; {
+	case a.text > limit: // some formats repeat the answer at its end, so that it is held
+		return &limitError{answerTooLarge, limit}
+	case !a.committed && int64(held) > limit:
+		return &limitError{noContent, limit}
+	}
+	return nil
 }
 
 // relayStream passes a stream on as it comes, frame by frame, and reads along:
@@ -279,7 +285,7 @@ func (a *attempt) relayStream(resp *http.Response, r *bodyReader) error {
 		if err != nil {
 			return a.endRaw(resp, raw, err)
 		}
-		a.observeEvent(&e)
+		a.observeEvent(e)
 		if !a.committed && e.IsContent() {
 			a.streamHeader(resp, "text/event-stream", true)
 			if err := raw.send(); err != nil {

@@ -313,7 +313,7 @@ func (x *exchange) relayGateway(req *http.Request, leases []lease) error {
 	maskHeader(resp.Header, a.key)
 	a.watch.expect(x.p.Timeouts.FirstContent, errContentTimeout)
 	err = a.relayRaw(resp)
-	a.ended(ctx, resp, err)
+	err = a.ended(ctx, resp, err)
 	a.entry.Provider, a.entry.Key = x.rec.Provider, a.key.ID
 	a.entry.Status, a.entry.Gateway = resp.StatusCode, gateway.InfoOf(resp.Header)
 	a.record(err)

@@ -12,7 +12,7 @@ import (
 
 // Collect reads a stream to its end and returns the answer it makes. After an
 // error it returns what came before it, too.
-func Collect(events iter.Seq2[Event, error]) (*Response, error) {
+func Collect(events iter.Seq2[*Event, error]) (*Response, error) {
 	r := new(Response)
 	var texts []*strings.Builder
 	for e, err := range events {
@@ -22,7 +22,7 @@ func Collect(events iter.Seq2[Event, error]) (*Response, error) {
 		switch e.Type {
 		case EventStart:
 			r.ID, r.Model, r.Created = e.ID, e.Model, e.Created
-			r.take(&e)
+			r.take(e)
 		case EventBlockStart:
 			r.Parts = append(r.Parts, e.newPart())
 			texts = append(texts, new(strings.Builder))
@@ -35,7 +35,7 @@ func Collect(events iter.Seq2[Event, error]) (*Response, error) {
 			e.finishPart(r.Parts[e.Index], texts[e.Index].String())
 		case EventStop:
 			r.Finish, r.Losses = e.Finish, e.Losses
-			r.take(&e)
+			r.take(e)
 		}
 	}
 	return r, nil
@@ -134,20 +134,21 @@ func (u *ToolUse) InputObject() (obj json.RawMessage, ok bool) {
 
 // Replay returns the events of a stream that makes r, for an answer that came
 // whole although it was asked for as a stream.
-func Replay(r *Response) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
-		if !yield(Event{Type: EventStart, ID: r.ID, Model: r.Model, Created: r.Created, ServiceTier: r.ServiceTier}, nil) {
+func Replay(r *Response) iter.Seq2[*Event, error] {
+	return func(yield func(*Event, error) bool) {
+		if !yield(&Event{Type: EventStart, ID: r.ID, Model: r.Model, Created: r.Created, ServiceTier: r.ServiceTier}, nil) {
 			return
 		}
 		for i, p := range r.Parts {
-			for _, e := range replayPart(p) {
-				e.Index = i
-				if !yield(e, nil) {
+			events := replayPart(p)
+			for j := range events {
+				events[j].Index = i
+				if !yield(&events[j], nil) {
 					return
 				}
 			}
 		}
-		yield(Event{Type: EventStop, Finish: r.Finish, Usage: r.Usage, ServiceTier: r.ServiceTier}, nil)
+		yield(&Event{Type: EventStop, Finish: r.Finish, Usage: r.Usage, ServiceTier: r.ServiceTier}, nil)
 	}
 }
 
@@ -244,8 +245,8 @@ var ErrGrammar = errors.New("translate: events out of order")
 
 // Check passes events on and yields an error wrapping ErrGrammar where they
 // break the grammar of Event. It is meant for tests of codecs.
-func Check(events iter.Seq2[Event, error]) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {
+func Check(events iter.Seq2[*Event, error]) iter.Seq2[*Event, error] {
+	return func(yield func(*Event, error) bool) {
 		var started, stopped bool
 		open := map[int]PartKind{}
 		next := 0
@@ -299,7 +300,7 @@ func Check(events iter.Seq2[Event, error]) iter.Seq2[Event, error] {
 			}
 		}
 		if !stopped {
-			yield(Event{}, fmt.Errorf("%w: the stream ends without stop and without error", ErrGrammar))
+			yield(nil, fmt.Errorf("%w: the stream ends without stop and without error", ErrGrammar))
 		}
 	}
 }

@@ -86,7 +86,7 @@ type Outbound interface {
 	// stream gives an *Error; so does an end without the format's terminal
 	// marker. After an error the iteration ends. Each Event is valid until
 	// the next step; its strings stay valid.
-	Events(body io.Reader) iter.Seq2[Event, error]
+	Events(body io.Reader) iter.Seq2[*Event, error]
 	// ParseError parses the body of a provider's answer whose status says
 	// that it failed, whatever the body holds.
 	ParseError(status int, h http.Header, body []byte) *Error

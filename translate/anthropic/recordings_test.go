@@ -39,7 +39,7 @@ func encodeStream(t *testing.T, r *translate.Response) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = w.AppendEvent(out, &e)
+		out = w.AppendEvent(out, e)
 	}
 	return out
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // Events implements translate.Outbound.
-func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
-	return func(yield func(translate.Event, error) bool) {
+func (o Outbound) Events(body io.Reader) iter.Seq2[*translate.Event, error] {
+	return func(yield func(*translate.Event, error) bool) {
 		s := sse.NewScanner(body, 0)
 		defer s.Release()
 		dec := streamReaders.Get().(*streamReader)
@@ -23,12 +23,12 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 		for !dec.done {
 			err := dec.next(s)
 			for i := range dec.queue {
-				if !yield(dec.queue[i], nil) {
+				if !yield(&dec.queue[i], nil) {
 					return
 				}
 			}
 			if err != nil {
-				yield(translate.Event{}, err)
+				yield(nil, err)
 				return
 			}
 		}

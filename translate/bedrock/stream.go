@@ -15,8 +15,8 @@ import (
 // Events implements translate.Outbound. The body is AWS's binary event stream.
 // The answer ends with messageStop; its usage comes after that, in metadata,
 // so EventStop waits for metadata or for the end of the stream.
-func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
-	return func(yield func(translate.Event, error) bool) {
+func (o Outbound) Events(body io.Reader) iter.Seq2[*translate.Event, error] {
+	return func(yield func(*translate.Event, error) bool) {
 		s := stream{o: o, yield: yield}
 		// An event is a frame's payload, beside which it has headers.
 		r := eventstream.NewReader(body, sse.MaxEvent(body)+eventstream.DefaultMaxFrame-sse.DefaultMaxEvent)
@@ -34,7 +34,7 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 				err = translate.Truncated(err)
 			}
 			if err != nil && !s.done {
-				yield(translate.Event{}, err)
+				yield(nil, err)
 				return
 			}
 		}
@@ -52,7 +52,7 @@ type block struct {
 
 type stream struct {
 	o         Outbound
-	yield     func(translate.Event, error) bool
+	yield     func(*translate.Event, error) bool
 	p         payload
 	started   bool
 	open      []block
@@ -62,8 +62,9 @@ type stream struct {
 	native    string
 	usage     *translate.Usage
 	tier      string
-	imageMIME string // the type of the image that has started
-	done      bool   // EventStop is out, or the reader has left
+	imageMIME string          // the type of the image that has started
+	done      bool            // EventStop is out, or the reader has left
+	event     translate.Event // the last one
 }
 
 // emit yields an event; it does nothing once the reader has left.
@@ -73,12 +74,13 @@ func (s *stream) emit(e translate.Event) {
 	}
 	if !s.started {
 		s.started = true
-		if !s.yield(translate.Event{Type: translate.EventStart}, nil) {
+		if !s.yield(&translate.Event{Type: translate.EventStart}, nil) {
 			s.done = true
 			return
 		}
 	}
-	if e.Type != translate.EventStart && !s.yield(e, nil) {
+	s.event = e
+	if e.Type != translate.EventStart && !s.yield(&s.event, nil) {
 		s.done = true
 	}
 }
@@ -207,7 +209,7 @@ func (s *stream) text(b *block, text string) {
 func (s *stream) fail(err error) {
 	if !s.done {
 		s.done = true
-		s.yield(translate.Event{}, err)
+		s.yield(nil, err)
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 )
 
 // Events implements translate.Outbound. The terminal marker is message-end.
-func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
-	return func(yield func(translate.Event, error) bool) {
+func (o Outbound) Events(body io.Reader) iter.Seq2[*translate.Event, error] {
+	return func(yield func(*translate.Event, error) bool) {
 		s := stream{o: o, yield: yield}
 		scanner := sse.NewScanner(body, 0)
 		defer scanner.Release()
@@ -28,7 +28,7 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 				err = s.event(&e)
 			}
 			if err != nil && !s.done {
-				yield(translate.Event{}, err)
+				yield(nil, err)
 				return
 			}
 		}
@@ -57,18 +57,20 @@ type block struct {
 
 type stream struct {
 	o       Outbound
-	yield   func(translate.Event, error) bool
+	yield   func(*translate.Event, error) bool
 	f       frame
 	started bool
 	open    []block
 	next    int
 	calls   bool
 	done    bool // stopped, or the reader has left
+	last    translate.Event
 }
 
 // emit yields an event; it does nothing once the reader has left.
 func (s *stream) emit(e translate.Event) {
-	if !s.done && !s.yield(e, nil) {
+	s.last = e
+	if !s.done && !s.yield(&s.last, nil) {
 		s.done = true
 	}
 }

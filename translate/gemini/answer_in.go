@@ -24,9 +24,9 @@ func (o Outbound) ParseResponse(body []byte) (*translate.Response, error) {
 	if err := a.end(nil); err != nil {
 		return nil, err
 	}
-	resp, err := translate.Collect(func(yield func(translate.Event, error) bool) {
-		for _, e := range events {
-			if !yield(e, nil) {
+	resp, err := translate.Collect(func(yield func(*translate.Event, error) bool) {
+		for i := range events {
+			if !yield(&events[i], nil) {
 				return
 			}
 		}
@@ -37,8 +37,8 @@ func (o Outbound) ParseResponse(body []byte) (*translate.Response, error) {
 // Events implements translate.Outbound. The stream is SSE, or one JSON array
 // that grows, as the API answers without alt=sse; a lone object is an answer
 // that came whole, or an error.
-func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
-	return func(yield func(translate.Event, error) bool) {
+func (o Outbound) Events(body io.Reader) iter.Seq2[*translate.Event, error] {
+	return func(yield func(*translate.Event, error) bool) {
 		var queue []translate.Event
 		a := answer{o: o, emit: func(e translate.Event) { queue = append(queue, e) }}
 		next, release := frames(body)
@@ -52,8 +52,8 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 					err = io.EOF
 				}
 			}
-			for _, e := range queue {
-				if !yield(e, nil) {
+			for i := range queue {
+				if !yield(&queue[i], nil) {
 					return
 				}
 			}
@@ -62,7 +62,7 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 				return
 			}
 			if err != nil {
-				yield(translate.Event{}, err)
+				yield(nil, err)
 				return
 			}
 		}

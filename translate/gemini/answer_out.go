@@ -14,7 +14,7 @@ func (in Inbound) AppendResponse(dst []byte, req *translate.Request, resp *trans
 	w := eventWriter{whole: true}
 	var seq []byte
 	for e, _ := range translate.Replay(resp) { // which does not fail
-		seq = w.AppendEvent(seq, &e)
+		seq = w.AppendEvent(seq, e)
 	}
 	if len(resp.Logprobs) > 0 {
 		w.losses.Add("logprobs", "in another shape than Gemini's")

@@ -403,7 +403,7 @@ func answers(t *testing.T, resp *translate.Response) {
 	w, aw := (Inbound{}).NewEventWriter(&translate.Request{}), (Inbound{JSONArray: true}).NewEventWriter(&translate.Request{})
 	for e := range translate.Replay(resp) {
 		e2 := e
-		stream, array = w.AppendEvent(stream, &e), aw.AppendEvent(array, &e2)
+		stream, array = w.AppendEvent(stream, e), aw.AppendEvent(array, e2)
 	}
 	if !json.Valid(array) {
 		t.Errorf("the array is not JSON: %s", array)
@@ -494,7 +494,7 @@ func BenchmarkEvent(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			buf = w.AppendEvent(buf[:0], &e)
+			buf = w.AppendEvent(buf[:0], e)
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/event")

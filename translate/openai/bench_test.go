@@ -65,7 +65,7 @@ func transcode(tb testing.TB, stream []byte, buf []byte) {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		buf = w.AppendEvent(buf[:0], &e)
+		buf = w.AppendEvent(buf[:0], e)
 	}
 }
 

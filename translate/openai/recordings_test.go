@@ -199,7 +199,7 @@ func fixedID() string { return "fixed" }
 
 // writeStream writes events as a client that wants usage reads them, and
 // checks each chunk.
-func writeStream(t *testing.T, events func(func(translate.Event, error) bool)) []byte {
+func writeStream(t *testing.T, events func(func(*translate.Event, error) bool)) []byte {
 	t.Helper()
 	w := Inbound{now: func() int64 { return 1 }}.NewEventWriter(&translate.Request{Model: "m", Stream: true, IncludeUsage: true})
 	var out []byte
@@ -207,7 +207,7 @@ func writeStream(t *testing.T, events func(func(translate.Event, error) bool)) [
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = w.AppendEvent(out, &e)
+		out = w.AppendEvent(out, e)
 	}
 	s := sse.NewScanner(bytes.NewReader(out), 0)
 	for {

@@ -21,15 +21,15 @@ func (o Outbound) ParseResponse(body []byte) (*translate.Response, error) {
 	if !d.started {
 		return nil, translate.Malformed(errNoChoices)
 	}
-	resp, err := translate.Collect(func(yield func(translate.Event, error) bool) {
+	resp, err := translate.Collect(func(yield func(*translate.Event, error) bool) {
 		for i := range d.queue {
-			if !yield(d.queue[i], nil) {
+			if !yield(&d.queue[i], nil) {
 				return
 			}
 		}
 		d.stop()
 		for i := range d.queue {
-			if !yield(d.queue[i], nil) {
+			if !yield(&d.queue[i], nil) {
 				return
 			}
 		}
@@ -63,8 +63,8 @@ func (o Outbound) ParseError(status int, h http.Header, body []byte) *translate.
 // Events implements translate.Outbound. The stream is complete when a
 // finish_reason was read and it ends, or [DONE] was: Perplexity and Cerebras send no [DONE],
 // Workers AI no reason.
-func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
-	return func(yield func(translate.Event, error) bool) {
+func (o Outbound) Events(body io.Reader) iter.Seq2[*translate.Event, error] {
+	return func(yield func(*translate.Event, error) bool) {
 		s := sse.NewScanner(body, 0)
 		defer s.Release()
 		d := decoders.Get().(*decoder)
@@ -76,7 +76,7 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 				return
 			}
 			if err != nil {
-				yield(translate.Event{}, err)
+				yield(nil, err)
 				return
 			}
 		}
@@ -118,9 +118,9 @@ func (d *decoder) frame(s *sse.Scanner) (done bool, err error) {
 	return false, nil
 }
 
-func (d *decoder) yield(yield func(translate.Event, error) bool) bool {
+func (d *decoder) yield(yield func(*translate.Event, error) bool) bool {
 	for i := range d.queue {
-		if !yield(d.queue[i], nil) {
+		if !yield(&d.queue[i], nil) {
 			return false
 		}
 	}

@@ -119,9 +119,9 @@ func metrics(d *jsonx.Decoder) *translate.Usage {
 
 // Events implements translate.Outbound. The terminal marker is the event named
 // done; the data of the others are plain text.
-func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
-	return func(yield func(translate.Event, error) bool) {
-		fail := func(err error) { yield(translate.Event{}, err) }
+func (o Outbound) Events(body io.Reader) iter.Seq2[*translate.Event, error] {
+	return func(yield func(*translate.Event, error) bool) {
+		fail := func(err error) { yield(nil, err) }
 		scanner := sse.NewScanner(body, 0)
 		defer scanner.Release()
 		started, open := false, false
@@ -138,17 +138,17 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 				fail(o.ParseError(200, nil, slices.Clone(e.Data)))
 				return
 			}
-			if !started && !yield(translate.Event{Type: translate.EventStart}, nil) {
+			if !started && !yield(&translate.Event{Type: translate.EventStart}, nil) {
 				return
 			}
 			started = true
 			switch string(e.Name) {
 			case "output":
-				if !open && !yield(translate.Event{Type: translate.EventBlockStart, Kind: translate.KindText}, nil) {
+				if !open && !yield(&translate.Event{Type: translate.EventBlockStart, Kind: translate.KindText}, nil) {
 					return
 				}
 				open = true
-				if len(e.Data) > 0 && !yield(translate.Event{Type: translate.EventBlockDelta, Kind: translate.KindText, Text: string(e.Data)}, nil) {
+				if len(e.Data) > 0 && !yield(&translate.Event{Type: translate.EventBlockDelta, Kind: translate.KindText, Text: string(e.Data)}, nil) {
 					return
 				}
 			case "done":
@@ -156,13 +156,13 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
 					fail(err)
 					return
 				}
-				if open && !yield(translate.Event{Type: translate.EventBlockStop, Kind: translate.KindText}, nil) {
+				if open && !yield(&translate.Event{Type: translate.EventBlockStop, Kind: translate.KindText}, nil) {
 					return
 				}
-				yield(translate.Event{Type: translate.EventStop, Finish: translate.Finish{Reason: translate.FinishStop, Native: "succeeded"}}, nil)
+				yield(&translate.Event{Type: translate.EventStop, Finish: translate.Finish{Reason: translate.FinishStop, Native: "succeeded"}}, nil)
 				return
 			default:
-				if !yield(translate.Event{Type: translate.EventPing}, nil) {
+				if !yield(&translate.Event{Type: translate.EventPing}, nil) {
 					return
 				}
 			}

@@ -81,7 +81,7 @@ func relay(n int) error {
 		if err != nil {
 			return err
 		}
-		dst = w.AppendEvent(dst[:0], &e)
+		dst = w.AppendEvent(dst[:0], e)
 	}
 	return nil
 }

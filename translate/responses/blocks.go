@@ -9,7 +9,7 @@ import (
 // go through it, too, so that both read the same.
 type decoder struct {
 	origin string
-	yield  func(translate.Event, error) bool
+	yield  func(*translate.Event, error) bool
 	over   bool // nobody listens any more
 
 	started  bool
@@ -21,6 +21,7 @@ type decoder struct {
 	results  []translate.Citation // not yet tied to a text
 	logprobs []byte               // elements of an array
 	losses   translate.Losses     // of a stream
+	event    translate.Event      // the last one
 }
 
 // block is a block under way, or done within an item that is not.
@@ -36,14 +37,15 @@ type block struct {
 }
 
 func (d *decoder) emit(e translate.Event) {
-	if !d.over && !d.yield(e, nil) {
+	d.event = e
+	if !d.over && !d.yield(&d.event, nil) {
 		d.over = true
 	}
 }
 
 func (d *decoder) fail(err *translate.Error) {
 	if !d.over {
-		d.yield(translate.Event{}, err)
+		d.yield(nil, err)
 		d.over = true
 	}
 }

@@ -183,7 +183,7 @@ func TestInterleavedCalls(t *testing.T) {
 	w := fixed().NewEventWriter(nil)
 	var stream []byte
 	for e := range (Outbound{}).Events(strings.NewReader(callStream)) {
-		stream = w.AppendEvent(stream, &e)
+		stream = w.AppendEvent(stream, e)
 	}
 	checkStream(t, stream)
 }

@@ -127,7 +127,7 @@ func FuzzParseResponse(f *testing.F) {
 		w := fixed().NewEventWriter(nil)
 		var stream []byte
 		for e := range translate.Replay(resp) {
-			stream = w.AppendEvent(stream, &e)
+			stream = w.AppendEvent(stream, e)
 		}
 		checkStream(t, stream)
 	})

@@ -122,7 +122,7 @@ func checkAnswer(t *testing.T, resp *translate.Response) {
 	w := fixed().NewEventWriter(nil)
 	var stream []byte
 	for e := range translate.Replay(resp) {
-		stream = w.AppendEvent(stream, &e)
+		stream = w.AppendEvent(stream, e)
 	}
 	if len(w.Losses()) > 0 {
 		t.Errorf("losses: %v", w.Losses())
@@ -177,7 +177,7 @@ func TestRecordedStreams(t *testing.T) {
 				var stopped bool
 				var err error
 				for e, er := range translate.Check(Outbound{}.Events(bytes.NewReader(body[:cut]))) {
-					stopped, err = stopped || e.Type == translate.EventStop, er
+					stopped, err = stopped || er == nil && e.Type == translate.EventStop, er
 				}
 				if stopped || err == nil {
 					t.Fatalf("cut at %d: stopped %v, error %v", cut, stopped, err)

@@ -26,7 +26,7 @@ func (o Outbound) ParseResponse(body []byte) (*translate.Response, error) {
 		return nil, translate.Malformed(errors.New("a response without output"))
 	}
 	d := decoder{origin: o.origin()}
-	resp, err := translate.Collect(func(yield func(translate.Event, error) bool) {
+	resp, err := translate.Collect(func(yield func(*translate.Event, error) bool) {
 		d.yield = yield
 		d.finish(&env)
 	})
@@ -51,8 +51,8 @@ func (o Outbound) ParseError(status int, h http.Header, body []byte) *translate.
 }
 
 // Events implements translate.Outbound.
-func (o Outbound) Events(body io.Reader) iter.Seq2[translate.Event, error] {
-	return func(yield func(translate.Event, error) bool) {
+func (o Outbound) Events(body io.Reader) iter.Seq2[*translate.Event, error] {
+	return func(yield func(*translate.Event, error) bool) {
 		d := decoder{origin: o.origin(), yield: yield}
 		scan := sse.NewScanner(body, 0)
 		defer scan.Release()

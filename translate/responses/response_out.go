@@ -33,7 +33,7 @@ func (in Inbound) AppendResponse(dst []byte, req *translate.Request, resp *trans
 			}
 			w.endItem(status)
 		default:
-			w.event(&e)
+			w.event(e)
 		}
 		w.e.B = w.e.B[:0]
 	}

@@ -172,19 +172,19 @@ func testAnswers(t *testing.T, c Codec) {
 	}
 }
 
-func write(c Codec, events func(func(translate.Event, error) bool)) []byte {
+func write(c Codec, events func(func(*translate.Event, error) bool)) []byte {
 	w := c.Inbound.NewEventWriter(request())
 	var out []byte
 	for e, _ := range events { // which do not fail
-		out = w.AppendEvent(out, &e)
+		out = w.AppendEvent(out, e)
 	}
 	return out
 }
 
-func sequence(events []translate.Event) func(func(translate.Event, error) bool) {
-	return func(yield func(translate.Event, error) bool) {
-		for _, e := range events {
-			if !yield(e, nil) {
+func sequence(events []translate.Event) func(func(*translate.Event, error) bool) {
+	return func(yield func(*translate.Event, error) bool) {
+		for i := range events {
+			if !yield(&events[i], nil) {
 				return
 			}
 		}

@@ -105,7 +105,7 @@ func written(t *testing.T, from, to side, r io.Reader) []byte {
 			b = w.AppendError(b, translate.AsError(err))
 			break
 		}
-		b = w.AppendEvent(b, &e)
+		b = w.AppendEvent(b, e)
 	}
 	return []byte(fixed(string(b)))
 }

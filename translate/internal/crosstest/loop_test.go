@@ -128,7 +128,7 @@ func loop(t *testing.T, c side, up translate.Format, streamed, plain bool) {
 			w := c.in.NewEventWriter(r)
 			var stream []byte
 			for e := range translate.Replay(answer) {
-				stream = w.AppendEvent(stream, &e)
+				stream = w.AppendEvent(stream, e)
 			}
 			client.stream(t, stream)
 		} else {
@@ -415,13 +415,11 @@ func stream(s side) []byte {
 
 func translateStream(from, to side, in, buf []byte) error {
 	w := to.in.NewEventWriter(&translate.Request{})
-	var e translate.Event
-	for next, err := range from.out.Events(bytes.NewReader(in)) {
+	for e, err := range from.out.Events(bytes.NewReader(in)) {
 		if err != nil {
 			return err
 		}
-		e = next
-		buf = w.AppendEvent(buf[:0], &e)
+		buf = w.AppendEvent(buf[:0], e)
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ func TestRecordedAnswers(t *testing.T) {
 				w := c.in.NewEventWriter(&translate.Request{Stream: true, IncludeUsage: true})
 				var stream []byte
 				for e := range translate.Replay(r) {
-					stream = w.AppendEvent(stream, &e)
+					stream = w.AppendEvent(stream, e)
 				}
 				if got, err = translate.Collect(translate.Check(c.out.Events(bytes.NewReader(stream)))); err != nil {
 					t.Errorf("%s, stream: %v\n%.2000s", c.format, err, stream)

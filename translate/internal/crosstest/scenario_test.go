@@ -241,7 +241,7 @@ func streamed(t *testing.T, from, to side, stream io.Reader) string {
 			b = w.AppendError(b, translate.AsError(err))
 			break
 		}
-		b = w.AppendEvent(b, &e)
+		b = w.AppendEvent(b, e)
 	}
 	return fixed(string(b)) + lossLines(w.Losses())
 }
@@ -257,7 +257,7 @@ func replayed(t *testing.T, from, to side, body []byte) {
 	w := to.in.NewEventWriter(&translate.Request{Stream: true, IncludeUsage: true})
 	var b []byte
 	for e := range translate.Replay(whole) {
-		b = w.AppendEvent(b, &e)
+		b = w.AppendEvent(b, e)
 	}
 	for line := range strings.Lines(string(b)) {
 		if data, ok := strings.CutPrefix(strings.TrimSpace(line), "data: "); ok && data != "[DONE]" && !json.Valid([]byte(data)) {
