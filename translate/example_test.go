@@ -56,7 +56,7 @@ data: [DONE]
 		if err != nil {
 			buf = w.AppendError(buf[:0], translate.AsError(err))
 		} else {
-			buf = w.AppendEvent(buf[:0], &event)
+			buf = w.AppendEvent(buf[:0], event)
 		}
 		for line := range strings.Lines(string(buf)) {
 			if strings.HasPrefix(line, "event: ") {
