@@ -85,14 +85,21 @@ type breaker struct {
 	probes sync.Map // target name → *atomic.Bool: a probe is under way
 }
 
+// open reports whether a target has failed too often in a row, and for how long
+// it is left alone.
+func (b *breaker) open(provider, model string) (rotate.TargetState, bool) {
+	if b.streak <= 0 || b.health == nil {
+		return rotate.TargetState{}, false
+	}
+	s := b.health.Target(provider, model)
+	return s, s.Streak >= b.streak
+}
+
 // enter reports whether the target may be tried; if it may, done must be called
 // after.
 func (b *breaker) enter(t *target) (done func(), wait time.Duration, ok bool) {
-	if b.streak <= 0 || b.health == nil {
-		return func() {}, 0, true
-	}
-	s := b.health.Target(t.provider.Name(), t.model)
-	if s.Streak < b.streak {
+	s, open := b.open(t.provider.Name(), t.model)
+	if !open {
 		return func() {}, 0, true
 	}
 	if s.Wait > 0 {

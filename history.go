@@ -1,6 +1,7 @@
 package llmproxy
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sync"
@@ -31,6 +32,9 @@ type history struct {
 
 type modelKey struct{ provider, model string }
 
+// Name is the model's, with its provider.
+func (k modelKey) Name() string { return k.provider + "/" + k.model }
+
 // past is an exchange without its errors, which may quote the client and hold
 // bodies.
 type past struct {
@@ -47,7 +51,7 @@ type minute struct {
 
 // modelTotal is what was used of one model since the start.
 type modelTotal struct {
-	Model            string // with its provider
+	modelKey
 	Requests, Errors int
 	Usage            translate.Usage
 	Unknown          int // requests whose usage is not known
@@ -102,7 +106,7 @@ func (h *history) total(x *Exchange, failed bool) {
 			if h.models == nil {
 				h.models = map[modelKey]*modelTotal{}
 			}
-			t = &modelTotal{Model: key.provider + "/" + key.model}
+			t = &modelTotal{modelKey: key}
 			h.models[key] = t
 		}
 	}
@@ -153,7 +157,7 @@ func (h *history) hour(now time.Time) []minute {
 	return out
 }
 
-// totals returns what was used, by model.
+// totals returns what was used, by model, the busiest first.
 func (h *history) totals() []modelTotal {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -161,6 +165,9 @@ func (h *history) totals() []modelTotal {
 	for _, t := range h.models {
 		out = append(out, *t)
 	}
+	slices.SortFunc(out, func(a, b modelTotal) int {
+		return cmp.Or(cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Name(), b.Name()))
+	})
 	return out
 }
 

@@ -82,6 +82,12 @@ func (x *exchange) serveStatus() error {
 		p.checks.mu.Unlock()
 		e.EndArray().EndObject()
 	}
+	e.EndArray().Key("left_alone").Array()
+	for _, t := range p.history.totals() {
+		if s, open := p.breaker.open(t.provider, t.model); open {
+			e.Object().Key("model").String(t.Name()).Key("faults").Int(int64(s.Streak)).Key("until").String(p.now().Add(s.Wait).UTC().Format(time.RFC3339)).EndObject()
+		}
+	}
 	e.EndArray().Key("aliases").Object()
 	names := make([]string, 0, len(p.aliases))
 	for n := range p.aliases {

@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -22,7 +23,8 @@ import (
 var statusHTML string
 
 var statusTemplate = template.Must(template.New("status").Funcs(template.FuncMap{
-	"ago":     func(now, t time.Time) string { return short(now.Sub(t)) },
+	"ago":     ago,
+	"until":   func(now, t time.Time) string { return short(t.Sub(now)) },
 	"short":   short,
 	"rfc3339": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"count":   grouped,
@@ -54,7 +56,8 @@ type statusPage struct {
 	Rate             int // in the last whole minute
 	Plots            []plot
 	Providers        []statusProvider
-	Models           []modelTotal
+	Names            []alias
+	Models           []statusModel
 	Exchanges        []past
 }
 
@@ -62,6 +65,31 @@ type statusProvider struct {
 	Name    string
 	Formats []string
 	Keys    []statusKey
+}
+
+// statusModel is a model with how it does at its provider.
+type statusModel struct {
+	modelTotal
+	Faults int       // in a row, for which it is left alone; 0: it is not
+	Until  time.Time // … until then
+	Wait   string
+}
+
+// alias is a name that clients may use for targets.
+type alias struct {
+	Name    string
+	Targets []string
+}
+
+// aliasNames returns the aliases, sorted, and what "default" stands for.
+func (p *Proxy) aliasNames() (list []alias) {
+	for _, name := range slices.Sorted(maps.Keys(p.aliases)) {
+		list = append(list, alias{name, p.aliases[name]})
+	}
+	if p.defaultModel != "" && p.aliases["default"] == nil {
+		list = append(list, alias{"default", []string{p.defaultModel}})
+	}
+	return list
 }
 
 type statusKey struct {
@@ -75,10 +103,14 @@ type statusKey struct {
 // script asks for the JSON now and then, which does.
 func (x *exchange) serveStatusPage() error {
 	p := x.p
-	page := &statusPage{Nonce: rand.Text(), Now: p.now(), Exchanges: p.history.exchanges(), Models: p.history.totals()}
-	slices.SortFunc(page.Models, func(a, b modelTotal) int {
-		return cmp.Or(cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Model, b.Model))
-	})
+	page := &statusPage{Nonce: rand.Text(), Now: p.now(), Exchanges: p.history.exchanges(), Names: p.aliasNames()}
+	for _, t := range p.history.totals() {
+		m := statusModel{modelTotal: t}
+		if s, open := p.breaker.open(t.provider, t.model); open {
+			m.Faults, m.Until, m.Wait = s.Streak, page.Now.Add(s.Wait), short(s.Wait)
+		}
+		page.Models = append(page.Models, m)
+	}
 	page.chart(p.history.hour(page.Now))
 	pool, _ := p.rotator.(snapshotter)
 	for _, pr := range p.providers {
@@ -132,6 +164,7 @@ func (p *Proxy) statusKey(provider string, k rotate.KeyState, now time.Time) sta
 type plot struct {
 	Title, Label string // Label is what a screen reader says
 	Upper, Lower string // what the colours mean
+	Bad          bool   // Lower is what nobody wants
 	Top          string // the highest value
 	Bars         []bar
 }
@@ -160,6 +193,7 @@ func (s *statusPage) chart(hour []minute) {
 			return m.first.quantile(.95).Seconds(), m.first.quantile(.5).Seconds()
 		}, seconds),
 	}
+	s.Plots[0].Bad = true
 }
 
 func newPlot(title, upper, lower string, hour []minute, values func(*minute) (upper, lower float64), show func(float64) string) plot {
@@ -185,8 +219,10 @@ func seconds(v float64) string { return short(time.Duration(v * float64(time.Sec
 // short writes a duration with two digits or so.
 func short(d time.Duration) string {
 	switch {
-	case d < 0:
+	case d <= 0:
 		return "0 s"
+	case d < time.Millisecond:
+		return "<\u00a01\u00a0ms"
 	case d < time.Second:
 		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
 	case d < 10*time.Second:
@@ -199,6 +235,14 @@ func short(d time.Duration) string {
 		return strconv.Itoa(int(d.Hours())) + " h"
 	}
 	return strconv.Itoa(int(d.Hours()/24)) + " days"
+}
+
+// ago writes how long ago something was.
+func ago(now, t time.Time) string {
+	if d := now.Sub(t); d >= time.Second {
+		return short(d) + " ago"
+	}
+	return "just now"
 }
 
 // cents writes an amount to the hundredth of a cent.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-llmproxy/llmproxy"
 	"github.com/go-llmproxy/llmproxy/price"
+	"github.com/go-llmproxy/llmproxy/rotate"
 )
 
 const accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -60,6 +61,34 @@ func TestStatusPage(t *testing.T) {
 	csp := a.Header.Get("Content-Security-Policy")
 	if !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
 		t.Errorf("policy: %s", csp)
+	}
+}
+
+// A target that is left alone is told, to browsers and to others, and so are the
+// names that stand for models.
+func TestStatusOfTargets(t *testing.T) {
+	up := upstream(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) })
+	s := proxy(t, compatible("up", up.URL, "k"), llmproxy.WithRetry(llmproxy.Retry{Streak: 1}), llmproxy.WithPool(rotate.WithBackoff(rotate.Backoff{Target: time.Hour, TargetMax: time.Hour})),
+		llmproxy.WithAlias("fast", "up/m", "up/spare"), llmproxy.WithDefaultModel("fast"))
+	if a := do(t, s, "POST", "/v1/chat/completions", `{"model":"up/m","messages":[{"role":"user","content":"q"}]}`); a.StatusCode != 502 {
+		t.Fatal(a.StatusCode, a.body)
+	}
+	page := do(t, s, "GET", "/status", "", "Accept", accept).body
+	for _, want := range []string{"● 1 fault in a row, back in <time data-until=", "<code>fast</code></th><td class=\"wrap\"><code>up/m</code>, <code>up/spare</code>", "<code>default</code></th><td class=\"wrap\"><code>fast</code>"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q on the page", want)
+		}
+	}
+	var status struct {
+		LeftAlone []struct {
+			Model  string
+			Faults int
+			Until  time.Time
+		} `json:"left_alone"`
+	}
+	body := do(t, s, "GET", "/status", "").body
+	if err := json.Unmarshal([]byte(body), &status); err != nil || len(status.LeftAlone) != 1 || status.LeftAlone[0].Model != "up/m" || status.LeftAlone[0].Faults != 1 || time.Until(status.LeftAlone[0].Until) < 59*time.Minute {
+		t.Errorf("%v %s", err, body)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,34 +46,51 @@ func browser(t *testing.T) context.Context {
 	return ctx
 }
 
-// serve serves a proxy whose first key is at its limit, with some exchanges.
+// clock is the time of day, or some time before it.
+type clock struct{ behind atomic.Int64 }
+
+func (c *clock) now() time.Time          { return time.Now().Add(-time.Duration(c.behind.Load())) }
+func (c *clock) advance(d time.Duration) { c.behind.Add(-int64(d)) }
+
+// serve serves a proxy whose first key is at its limit and one of whose
+// providers is down, after an hour with some exchanges.
 func serve(t *testing.T) (page string, ask func(model string)) {
+	now, n := new(clock), 0
+	now.behind.Store(int64(57 * time.Minute))
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("Content-Type", "application/json")
 		switch {
 		case r.Method == http.MethodGet:
 			io.WriteString(w, `{"object":"list","data":[{"id":"m"}]}`)
-		case r.Header.Get("Authorization") == "Bearer sk-first-0123456789abcdef":
+		case r.Header.Get("Authorization") == "Bearer sk-first-0123456789ab7f3a" && strings.Contains(string(body), "small"):
 			w.Header().Set("Retry-After", "45")
 			w.WriteHeader(429)
 			io.WriteString(w, `{"error":{"message":"slow down"}}`)
+		case strings.Contains(string(body), "tiny"):
+			w.WriteHeader(502)
 		case strings.Contains(string(body), "broken"):
 			w.WriteHeader(400)
 			io.WriteString(w, `{"error":{"message":"no"}}`)
 		default:
+			if strings.Contains(string(body), "large") { // it thinks for a while
+				n++
+				now.advance(time.Duration(300+n*n*331%1900) * time.Millisecond)
+			}
 			io.WriteString(w, `{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1200,"completion_tokens":34,"total_tokens":1234}}`)
 		}
 	}))
 	t.Cleanup(up.Close)
-	prices, err := price.Parse([]byte("lab,small,,0.25,0.025,,2\n"))
+	prices, err := price.Parse([]byte("lab,small,,0.25,0.025,,2\nlab,large,,2.50,0.25,,15\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p, err := llmproxy.New(
-		llmproxy.WithProvider(provider.Compatible("lab", up.URL), provider.Demo()),
-		llmproxy.WithKeys("lab", rotate.Secrets("sk-first-0123456789abcdef", "sk-second-0123456789abcdef")...),
-		llmproxy.WithProxyKeys("secret"), llmproxy.WithPrices(prices),
+		llmproxy.WithProvider(provider.Compatible("lab", up.URL), provider.Compatible("spare", up.URL), provider.Demo()),
+		llmproxy.WithKeys("lab", rotate.Secrets("sk-first-0123456789ab7f3a", "sk-second-0123456789abe21c")...),
+		llmproxy.WithKeys("spare", rotate.Key{ID: "team-a", Secret: rotate.NewSecret("sk-third-0123456789ab90d4")}),
+		llmproxy.WithAlias("fast", "lab/small", "spare/tiny"), llmproxy.WithDefaultModel("lab/large"),
+		llmproxy.WithProxyKeys("secret"), llmproxy.WithPrices(prices), llmproxy.WithClock(now.now), llmproxy.WithPool(rotate.WithClock(now.now)),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +107,21 @@ func serve(t *testing.T) (page string, ask func(model string)) {
 		}
 		resp.Body.Close()
 	}
+	for i := range 18 {
+		for range 1 + i*5%4 {
+			ask("default")
+		}
+		if i%5 == 3 {
+			ask("lab/broken")
+		}
+		now.advance(3 * time.Minute)
+	}
+	for range 4 { // faults at the same time count as one
+		ask("spare/tiny")
+		now.advance(20 * time.Second)
+	}
+	now.behind.Store(0)
+	ask("spare/tiny")
 	for range 3 {
 		ask("lab/small")
 	}
@@ -155,7 +188,7 @@ func TestLive(t *testing.T) {
 	check := complaints(ctx, t)
 	open(ctx, t, url)
 	text := eval[string](ctx, t, "document.body.innerText")
-	for _, want := range []string{"lab/small", "rate_limited", "healthy", "3 600", "400"} {
+	for _, want := range []string{"lab/small", "rate_limited", "healthy", "3 600", "400", "5 faults in a row, back in 1", "lab/small, spare/tiny"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not on the page:\n%s", want, text)
 		}
@@ -245,7 +278,10 @@ func TestAccessible(t *testing.T) {
 			if !*update || width != 1200 {
 				continue
 			}
-			shot, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+			if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, 1500)); err != nil {
+				t.Fatal(err)
+			}
+			shot, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -262,7 +298,7 @@ func TestKeyboard(t *testing.T) {
 	url, _ := serve(t)
 	open(ctx, t, url)
 	want := eval[int](ctx, t, `window.seen = new Set(); document.addEventListener("focusin", e => window.seen.add(e.target.tagName + e.target.getAttribute("aria-labelledby") + e.target.parentElement.id)); document.querySelectorAll("[tabindex='0'],summary").length`)
-	for range 12 {
+	for range want + 2 {
 		if err := chromedp.Do(ctx, chromedp.KeyEvent("\t")); err != nil {
 			t.Fatal(err)
 		}
