@@ -127,8 +127,11 @@ func (x *exchange) finish() {
 
 func (x *exchange) log(ctx context.Context) {
 	level := slog.LevelInfo
-	if x.rec.Err != nil && x.rec.Status >= 500 {
+	switch {
+	case x.rec.Err != nil && x.rec.Status >= 500:
 		level = slog.LevelWarn
+	case x.rec.Err == nil && x.rec.Route == "/ping": // probes, every few seconds
+		level = slog.LevelDebug
 	}
 	if !x.p.logger.Enabled(ctx, level) {
 		return

@@ -1,6 +1,7 @@
 package llmproxy_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -89,6 +90,31 @@ func TestRulesOfThePool(t *testing.T) {
 		p.ServeHTTP(w, httptest.NewRequest("POST", "/v1/chat/completions", strings.NewReader(`{"model":"lab/m","messages":[{"role":"user","content":"q"}]}`)))
 		if asked := len(up.Requests()); asked != c.asked || (w.Code == http.StatusOK) != (c.asked == 2) {
 			t.Errorf("%s: asked %d times, %d %s", name, asked, w.Code, w.Body)
+		}
+	}
+}
+
+// Probes do not fill the log, failures stand out, and all else is Info.
+func TestLogLevels(t *testing.T) {
+	up := providertest.NewServer(t, providertest.Text("hi"), providertest.Fail(503, "no"))
+	var logs strings.Builder
+	p, err := llmproxy.New(
+		llmproxy.WithProvider(provider.Compatible("lab", up.URL)), llmproxy.WithProxyKeys("secret"),
+		llmproxy.WithLogger(slog.New(slog.NewJSONHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug}))),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ method, path, key, level string }{
+		{"GET", "/ping", "", "DEBUG"}, {"POST", "/ping", "", "INFO"}, {"GET", "/v1/models", "", "INFO"},
+		{"POST", "/v1/chat/completions", "secret", "INFO"}, {"POST", "/v1/chat/completions", "secret", "WARN"},
+	} {
+		logs.Reset()
+		r := httptest.NewRequest(c.method, c.path, strings.NewReader(`{"model":"lab/m","messages":[{"role":"user","content":"q"}]}`))
+		r.Header.Set("X-Api-Key", c.key)
+		p.ServeHTTP(httptest.NewRecorder(), r)
+		if got := logs.String(); !strings.Contains(got, `"level":"`+c.level+`","msg":"exchange"`) || strings.Count(got, "\n") != 1 {
+			t.Errorf("%s %s: %s", c.method, c.path, got)
 		}
 	}
 }
