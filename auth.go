@@ -14,8 +14,10 @@ import (
 
 // AuthFunc authenticates a request and names who sent it, for the observer;
 // the name may be empty. An error refuses the request: with 401 unless it is a
-// *translate.Error. What it looks at is the host's choice; whichever it is,
-// the headers and the parameter that carry credentials never go upstream.
+// *translate.Error, and tells its words to the log alone. What it looks at is
+// the host's choice; whichever it is, the headers and the parameter that carry
+// credentials never go upstream. It must leave the body to the Proxy, and is
+// called concurrently for different requests.
 type AuthFunc func(r *http.Request) (principal string, err error)
 
 var errUnauthorized = translate.Errorf(translate.Authentication, "missing or wrong API key: send the proxy's key as Authorization: Bearer, x-api-key, x-goog-api-key or api-key")

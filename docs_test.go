@@ -196,6 +196,9 @@ func TestDocumentsCommands(t *testing.T) {
 					continue
 				}
 				n++
+				if strings.HasPrefix(m[1], "go") && regexp.MustCompile(`-update +\S`).MatchString(m[2]) {
+					t.Errorf("%s:%d: go takes what follows -update for its value, and tests another package", file, b.line)
+				}
 				for word := range strings.FieldsSeq(m[2]) {
 					switch {
 					case m[1] == "make":

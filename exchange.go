@@ -218,7 +218,8 @@ func isNoKeys(err error) bool { return errors.Is(err, rotate.ErrNoKeys) }
 // WriteError answers r with err in the format of the client that sent it, for
 // the host's own middleware in front of the Proxy. An err that is no
 // *translate.Error, or holds none, becomes a 500 that tells nothing. Nothing
-// must have been written to w.
+// must have been written to w. The format is guessed from the path, wherever the
+// Proxy is mounted, and from the headers; in doubt it is OpenAI's.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	writeError(w, inbound(formatOf(r, r.URL.Path), false), keyError(err))
 }

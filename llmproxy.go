@@ -49,7 +49,8 @@ type Proxy struct {
 	breaker breaker
 }
 
-// New returns a Proxy. Its error joins one error for each option that is wrong.
+// New returns a Proxy. Its error joins one error for each option that is wrong,
+// and quotes no secret.
 func New(opts ...Option) (*Proxy, error) {
 	p := &Proxy{config: defaults()}
 	for _, o := range opts {
@@ -99,6 +100,12 @@ func (p *Proxy) Providers() []string {
 // ServeHTTP serves one request. Paths are relative to where the host mounts
 // the handler: strip the prefix by http.StripPrefix, or name it with
 // WithPathPrefix.
+//
+// Where an answer that is under way must not look whole it panics with
+// http.ErrAbortHandler, as net/http's servers expect; middleware that recovers
+// from panics lets that one pass. A ResponseWriter that middleware puts in
+// between has Flush, or Unwrap for http.ResponseController, or streams wait in
+// its buffer; for WebSockets the same holds for Hijack.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{p: p, w: w, r: r, start: p.now()}
 	x.rec.ID = requestID(r)

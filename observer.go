@@ -12,12 +12,14 @@ import (
 )
 
 // Observer is told what happens. Any of its functions may be nil. They are
-// called on the request's goroutine, so they must be quick; what they are
-// given is theirs only during the call.
+// called on the request's goroutine, so they must be quick, and concurrently for
+// different requests; what they are given is theirs only during the call, to
+// read. The context is the request's; Exchange's does not end with it.
 type Observer struct {
-	// Attempt is called after each attempt.
+	// Attempt is called after each attempt; the Exchange is as far as it is known.
 	Attempt func(ctx context.Context, x *Exchange, a *Attempt)
-	// Exchange is called once for each request, at its end.
+	// Exchange is called once for each request, at its end, those included that
+	// were refused or asked no provider.
 	Exchange func(ctx context.Context, x *Exchange)
 }
 
@@ -41,21 +43,21 @@ type Exchange struct {
 	Attempts []Attempt
 	Losses   []translate.Loss
 
-	Status     int           // HTTP status that the client saw
-	Start      time.Time     //
-	FirstByte  time.Duration // from Start to the answer's first content; 0: none
-	Duration   time.Duration
-	BytesIn    int64 // of the request's body, as far as it was read
-	BytesOut   int64 // of the answer's body
-	Usage      *translate.Usage
+	Status     int              // HTTP status that the client saw
+	Start      time.Time        // when the request came
+	FirstByte  time.Duration    // from Start to the answer's first content; 0: none
+	Duration   time.Duration    // from Start to the end of the answer
+	BytesIn    int64            // of the request's body, as far as it was read
+	BytesOut   int64            // of the answer's body
+	Usage      *translate.Usage // nil: not known
 	UsageFrom  UsageSource
 	Cost       price.USD // of Usage; meaningful only where Priced
 	Priced     bool      // the usage is known, and the model has a price
 	Finish     translate.Finish
-	Aborted    bool  // the client went away
-	Cached     bool  // the answer is one that was kept: no provider was asked (WithCache)
-	Err        error // what failed; for the log, not for clients
-	ResponseID string
+	Aborted    bool   // the client went away
+	Cached     bool   // the answer is one that was kept: no provider was asked (WithCache)
+	Err        error  // what failed; for the log, not for clients
+	ResponseID string // the provider's ID of the answer
 
 	// ResponseModel is the model that answered, as the provider names it,
 	// which may differ from Model: "gpt-4o" is answered by "gpt-4o-2024-08-06".

@@ -117,12 +117,14 @@ type OnAbort struct {
 // MediaFetcher fetches an image or file for a provider that takes no URLs. It
 // is the host's to decide which addresses may be asked: a URL comes from a
 // client and may point into the host's own network. It must bound the size of
-// what it reads.
+// what it reads, and is called concurrently. The data is the Proxy's from then
+// on. An error refuses the request with 400, and its words are for the log.
 type MediaFetcher func(ctx context.Context, url string) (mimeType string, data []byte, err error)
 
 // AffinityFunc names the conversation that a request belongs to, for a pool
 // whose policy keeps conversations on their key; "" where it has none. The
-// body must not be changed or kept.
+// body must not be changed or kept. It is called concurrently for different
+// requests.
 type AffinityFunc func(r *http.Request, body []byte) string
 
 // ClassifyFunc tells what a provider's answer, or the error of sending, says

@@ -68,7 +68,7 @@ func generated(t *testing.T, file, name, want string) {
 		return
 	}
 	if !*update {
-		t.Errorf("%s: %s is stale; run go test -run %s -update .\ngot:\n%swant:\n%s", file, name, t.Name(), got, want)
+		t.Errorf("%s: %s is stale; run go test . -run %s -update\ngot:\n%swant:\n%s", file, name, t.Name(), got, want)
 		return
 	}
 	if err := os.WriteFile(file, []byte(head+start+want+end+tail), 0o644); err != nil {

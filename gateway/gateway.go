@@ -26,7 +26,7 @@ const DefaultBaseURL = "https://gateway.ai.cloudflare.com/v1"
 // Gateway is an AI Gateway of an account. It must not change once it is in
 // use, and is then safe for concurrent use.
 type Gateway struct {
-	Account string
+	Account string        // Cloudflare's account ID; required
 	Name    string        // the gateway's name; empty: "default"
 	Token   rotate.Secret // Cloudflare API token with the permission "AI Gateway Run"; zero: none is sent
 	// BaseURL replaces DefaultBaseURL, for tests and stand-ins.

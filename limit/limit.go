@@ -90,7 +90,8 @@ type Option func(*Limiter)
 func WithStore(s Store) Option { return func(l *Limiter) { l.store = s } }
 
 // WithTimeout bounds one call of the store; the default is a second, as the
-// requests of one principal may have to wait for each other there.
+// requests of one principal may have to wait for each other there. A time of 0 or
+// less is the default.
 func WithTimeout(d time.Duration) Option {
 	return func(l *Limiter) {
 		if d > 0 {
@@ -104,7 +105,8 @@ func WithTimeout(d time.Duration) Option {
 func WithRefusal() Option { return func(l *Limiter) { l.refuse = true } }
 
 // WithErrorFunc sets what is told of a store's failures, on the request's
-// goroutine.
+// goroutine, and concurrently for different requests. The default, and nil,
+// tells nobody.
 func WithErrorFunc(f func(ctx context.Context, err error)) Option {
 	return func(l *Limiter) {
 		if f != nil {
@@ -133,14 +135,24 @@ func WithUnpriced(cost price.USD) Option {
 }
 
 // WithClock sets the clock of the Limiter and of its own memory, for tests.
+// The default, and nil, is time.Now.
 func WithClock(now func() time.Time) Option { return func(l *Limiter) { l.clock = now } }
 
-// New returns a Limiter.
+// New returns a Limiter. With nil limits nobody is limited. Of two options that
+// set the same thing the later wins; a nil one does nothing.
 func New(limits LimitsFunc, opts ...Option) *Limiter {
 	l := &Limiter{limits: limits, timeout: time.Second, onError: func(context.Context, error) {}, clock: time.Now,
 		unknown: 1024, most: mostAmount, unpriced: price.Dollar / 100}
 	for _, o := range opts {
-		o(l)
+		if o != nil {
+			o(l)
+		}
+	}
+	if l.clock == nil {
+		l.clock = time.Now
+	}
+	if l.limits == nil {
+		l.limits = func(context.Context, string) (Limits, error) { return Limits{}, nil }
 	}
 	l.local = NewMemory(l.clock)
 	if l.store == nil {

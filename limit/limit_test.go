@@ -436,3 +436,19 @@ func TestCountNeedsNoTokens(t *testing.T) {
 		t.Errorf("refused with %v, after %v", err, e.RetryAfter)
 	}
 }
+
+// What is nil is the default, and nobody's limits are none.
+func TestNil(t *testing.T) {
+	l := limit.New(nil, nil, limit.WithClock(nil), limit.WithStore(nil), limit.WithErrorFunc(nil))
+	if settle, err := l.Admit(t.Context(), admission(provider.Chat, 1, 1)); err != nil {
+		t.Error(err)
+	} else if settle != nil {
+		settle(&llmproxy.Exchange{})
+	}
+	l = limit.New(fixed(limit.Limits{Requests: 1}), limit.WithClock(nil))
+	for i := range 2 {
+		if _, err := l.Admit(t.Context(), admission(provider.Chat, 1, 1)); (err == nil) != (i == 0) {
+			t.Errorf("request %d: %v", i, err)
+		}
+	}
+}

@@ -43,8 +43,8 @@ func (a USD) String() string {
 	return sign + "$" + strconv.FormatUint(n/uint64(Dollar), 10) + "." + s[:end]
 }
 
-// Rate is a price in US dollars per million tokens; in memory it is
-// millionths of a dollar, which is what the cheapest models are priced in.
+// Rate is a price for a million tokens, in millionths of a US dollar, which is
+// what the cheapest models are priced in: $2.50 are 2,500,000.
 type Rate int64
 
 // Price is what a model's tokens cost.
@@ -58,8 +58,8 @@ type Price struct {
 	Above int64
 }
 
-// Cost returns what a usage costs, rounded to the nearest billionth of a
-// dollar.
+// Cost returns what a usage, which is not nil, costs, rounded to the nearest
+// billionth of a dollar.
 func (p Price) Cost(u *translate.Usage) USD {
 	// A rate of one is 1e-12 dollars a token. The sum is exact up to thousands
 	// of dollars, and no count that a provider makes up overflows it.

@@ -31,7 +31,7 @@ var commonDialect = openai.Dialect{SystemRole: "system", MaxTokensField: "max_to
 // CustomConfig describes an OpenAI-compatible server in a few words, as
 // CUSTOM_OPENAI_ENDPOINTS does.
 type CustomConfig struct {
-	Name    string // the route and the model prefix
+	Name    string // the route and the model prefix, as Provider.Name has it
 	BaseURL string
 	// Models are the server's models. Where there are some, the server is not
 	// asked for its list.

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// PoolOption configures a Pool.
+// PoolOption configures a Pool. Of two that set the same thing the later wins; a
+// nil one does nothing.
 type PoolOption func(*Pool)
 
 // WithPolicy sets how a key is chosen among those that can serve; nil is RoundRobin.
@@ -22,8 +23,8 @@ func WithPolicy(policy Policy) PoolOption {
 // the wall clock. Waiting (WithWait) uses the time package's timers all the same.
 func WithClock(now func() time.Time) PoolOption { return func(p *Pool) { p.clock = now } }
 
-// WithRules sets the table by which Pool.Classify and a Transport over the pool
-// read answers; nil is DefaultRules.
+// WithRules sets the table by which Pool.Classify, a Transport over the pool and
+// the proxy read answers; nil is DefaultRules.
 func WithRules(rules Rules) PoolOption {
 	return func(p *Pool) {
 		if rules != nil {
@@ -33,11 +34,13 @@ func WithRules(rules Rules) PoolOption {
 }
 
 // WithWait lets Acquire wait up to d in all when every key is cooling down,
-// provided that one recovers within that time. The default is 0: fail at once.
+// provided that one recovers within that time. The default is 0, and so is less:
+// fail at once.
 func WithWait(d time.Duration) PoolOption { return func(p *Pool) { p.wait = d } }
 
-// WithCacheTTL sets how long the store's answer is good. 0 or less asks the
-// store for every key handed out.
+// WithCacheTTL sets how long the store's answer is good; the default is a second,
+// and for ever for a StaticStore. 0 or less asks the store for every key handed
+// out.
 func WithCacheTTL(d time.Duration) PoolOption { return func(p *Pool) { p.ttl = max(d, 0) } }
 
 // WithLogger sets where the pool tells of cooldowns, of a failing store and of a
@@ -51,7 +54,8 @@ func WithLogger(l *slog.Logger) PoolOption {
 }
 
 // WithEvents sets a function that is told what the logger is told. It is called
-// in the goroutine of a request, concurrently, and must not block.
+// in the goroutine of a request, concurrently, and must not block; nil tells
+// nobody, the default.
 func WithEvents(f func(Event)) PoolOption { return func(p *Pool) { p.events = f } }
 
 // WithBackoff sets the pauses for which a provider gives no hint.
@@ -100,8 +104,8 @@ type Event struct {
 	Model    string
 	KeyID    string
 	Class    Class
-	For      time.Duration // how long a key cools
-	Err      error         // of a store or a shared engine
+	For      time.Duration // of KeyCooling: how long, from now on
+	Err      error         // of StoreFailed and SharedLost
 }
 
 // EventKind says what an Event tells.

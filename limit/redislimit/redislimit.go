@@ -82,7 +82,8 @@ func Open(url string, opts ...Option) (*Store, error) {
 	return New(redis.NewClient(o), opts...)
 }
 
-// Close closes the client.
+// Close closes the client, also one that New was given, whose host may close it
+// instead. The store must not be used after it.
 func (s *Store) Close() error { return s.client.Close() }
 
 // script is limit.State's arithmetic. KEYS[1] is a hash of at, requests, tokens,

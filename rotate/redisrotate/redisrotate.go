@@ -78,7 +78,8 @@ func Open(url string, opts ...Option) (*Engine, error) {
 	return New(redis.NewClient(o), opts...)
 }
 
-// Close closes the client.
+// Close closes the client, also one that New was given, whose host may close it
+// instead. The engine must not be used after it.
 func (e *Engine) Close() error { return e.client.Close() }
 
 // next takes ARGV[1] numbers of KEYS[1], and reads what is new since version

@@ -151,7 +151,7 @@ func TestTable(t *testing.T) {
 			continue
 		}
 		if !*update {
-			t.Errorf("%s is stale; run go test -run TestTable -update ./translate/internal/crosstest\n%s", file, b.String())
+			t.Errorf("%s is stale; run go test ./translate/internal/crosstest -run TestTable -update\n%s", file, b.String())
 			continue
 		}
 		if err := os.WriteFile(file, []byte(head+start+b.String()+end+tail), 0o644); err != nil {
