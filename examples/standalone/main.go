@@ -31,6 +31,7 @@ import (
 
 	"github.com/go-llmproxy/llmproxy"
 	"github.com/go-llmproxy/llmproxy/provider"
+	"github.com/go-llmproxy/llmproxy/rotate"
 )
 
 func main() {
@@ -75,7 +76,7 @@ func (b *builder) build(ctx context.Context) (*llmproxy.Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := []llmproxy.Option{llmproxy.WithLogger(b.logger), llmproxy.WithDefaultProvider(provider.Demo())}
+	opts := []llmproxy.Option{llmproxy.WithLogger(b.logger), llmproxy.WithPool(rotate.WithLogger(b.logger)), llmproxy.WithDefaultProvider(provider.Demo())}
 	if b.key != "" {
 		opts = append(opts, llmproxy.WithProxyKeys(b.key))
 	}
