@@ -220,10 +220,16 @@ func TestDocumentsCommands(t *testing.T) {
 	}
 }
 
-// TestDocumentsLinks follows the relative links, with their anchors.
+// TestDocumentsLinks follows the relative links, with their anchors, and looks
+// for the files that the architecture names.
 func TestDocumentsLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	fences := regexp.MustCompile("(?s)```.*?```")
+	for _, m := range regexp.MustCompile("`(\\w+\\.go)`").FindAllStringSubmatch(readDocument(t, "docs/architecture.md"), -1) {
+		if _, err := os.Stat(m[1]); err != nil {
+			t.Errorf("docs/architecture.md: %v", err)
+		}
+	}
 	for _, file := range documents(t) {
 		for _, m := range link.FindAllStringSubmatch(fences.ReplaceAllString(readDocument(t, file), ""), -1) {
 			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
