@@ -65,7 +65,7 @@ func envProviders() []envProvider {
 // FromEnv configures the Proxy from environment variables, which lookup
 // returns; pass os.LookupEnv. The environment is read when New is called, and
 // not again. A variable that is wrong is an error of New, which names it and
-// does not quote it; nil is one, too.
+// quotes no secret; nil is one, too.
 //
 //   - PROXY_API_KEY: the keys of clients. Without one every request is refused,
 //     unless DEV is "true".
@@ -105,7 +105,10 @@ type env struct {
 }
 
 func (e *env) get(name string) string {
-	v, _ := e.lookup(name)
+	v, ok := e.lookup(name)
+	if !ok {
+		return ""
+	}
 	return strings.TrimSpace(v)
 }
 

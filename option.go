@@ -463,7 +463,7 @@ func (c *config) checkTargets(known map[string]bool) {
 		}
 	}
 	if c.aliases[c.defaultModel] == nil {
-		check("WithDefaultModel", c.defaultModel)
+		check("WithDefaultModel (DEFAULT_MODEL)", c.defaultModel)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,7 +18,7 @@ import (
 
 // The README's first command: it starts without any configuration, and the
 // curl line that it prints streams an answer; so it does with a provider's key,
-// a default model and a file.
+// a default model and a file. README's own curl line streams one, too.
 func TestPrintedCurlWorks(t *testing.T) {
 	bin, file := t.TempDir()+"/standalone", t.TempDir()+"/llmproxy.json"
 	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
@@ -25,12 +26,22 @@ func TestPrintedCurlWorks(t *testing.T) {
 	}
 	up := providertest.NewServer(t, providertest.Forever(providertest.Text("one two three Hello!")))
 	openai := []string{"OPENAI_API_KEY=sk-1", "OPENAI_BASE_URL=" + up.URL}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(readme), "\ncurl ")
+	text, _, _ = strings.Cut(text, "```")
 	write(t, file, `{"env": {"DEV": true, "DEFAULT_MODEL": "openai/gpt-5.6"}}`)
-	for _, c := range []struct{ args, env []string }{
-		{nil, nil},
-		{[]string{"-prefix", "/llm"}, nil},
-		{nil, append(openai, "PROXY_API_KEY=secret", "DEFAULT_MODEL=openai/gpt-5.6")},
-		{[]string{"-config", file}, openai},
+	for _, c := range []struct {
+		args, env []string
+		curl      string // instead of the printed one
+	}{
+		{nil, nil, ""},
+		{[]string{"-prefix", "/llm"}, nil, ""},
+		{nil, append(openai, "PROXY_API_KEY=secret", "DEFAULT_MODEL=openai/gpt-5.6"), ""},
+		{[]string{"-config", file}, openai, ""},
+		{nil, []string{"PROXY_API_KEY=secret", "ANTHROPIC_API_KEY=sk-ant-1", "ANTHROPIC_BASE_URL=" + up.URL}, "curl " + text},
 	} {
 		cmd := exec.Command(bin, append(c.args, "-addr", "127.0.0.1:0")...)
 		cmd.Env = append(c.env, "HOME="+t.TempDir())
@@ -48,6 +59,9 @@ func TestPrintedCurlWorks(t *testing.T) {
 			if strings.HasPrefix(lines.Text(), "curl ") {
 				curl = lines.Text()
 			}
+		}
+		if c.curl != "" {
+			curl = strings.Replace(c.curl, "127.0.0.1:8787", regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(curl), 1)
 		}
 		try := exec.Command("sh", "-c", curl)
 		try.Env = append(c.env, "PATH="+os.Getenv("PATH"))
