@@ -6,8 +6,10 @@ test: ## what README says
 race:
 	GOWORK=off go test -race ./...
 
-lint:
-	gofmt -l . && go vet ./... && GOWORK=off go build -C internal/tools -o $(CURDIR)/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint && GOWORK=off bin/golangci-lint run ./...
+lint: ## of all modules
+	test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet ./...
+	GOWORK=off go build -C internal/tools -o $(CURDIR)/bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	for dir in $$(go list -m -f '{{.Dir}}'); do (cd $$dir && GOWORK=off $(CURDIR)/bin/golangci-lint run ./...) || exit 1; done
 
 vuln: ## known vulnerabilities that the code calls
 	bash .ci/vuln

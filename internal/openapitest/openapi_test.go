@@ -189,8 +189,8 @@ func TestOutput(t *testing.T) {
 			w, rw := (openai.Inbound{}).NewEventWriter(req), (responses.Inbound{}).NewEventWriter(req)
 			var chunks, events []byte
 			for e := range translate.Replay(r) {
-				e2 := e
-				chunks, events = w.AppendEvent(chunks, &e), rw.AppendEvent(events, &e2)
+				e2 := *e
+				chunks, events = w.AppendEvent(chunks, e), rw.AppendEvent(events, &e2)
 			}
 			for _, f := range frames(chunks) {
 				s.check(t, "CreateChatCompletionStreamResponse", f)
