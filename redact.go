@@ -25,7 +25,7 @@ func mask(b []byte, k rotate.Key) {
 		return
 	}
 	for {
-		i := bytes.Index(b, []byte(secret))
+		i := indexSecret(b, secret)
 		if i < 0 {
 			return
 		}
@@ -35,6 +35,38 @@ func mask(b []byte, k rotate.Key) {
 		b = b[i+len(secret):]
 	}
 }
+
+// indexSecret is bytes.Index for what is hardly ever there. It looks for the
+// byte of the secret that is rarest in text, as every answer is searched whole:
+// many secrets begin with "sk-", and many words with "s".
+func indexSecret(b []byte, secret string) int {
+	rare := 0
+	for i := range len(secret) {
+		if frequency[secret[i]] < frequency[secret[rare]] {
+			rare = i
+		}
+	}
+	for at := rare; at < len(b); at++ {
+		i := bytes.IndexByte(b[at:], secret[rare])
+		if i < 0 {
+			break
+		}
+		at += i
+		if start := at - rare; len(b)-start >= len(secret) && string(b[start:start+len(secret)]) == secret {
+			return start
+		}
+	}
+	return -1
+}
+
+// frequency says how often bytes stand in answers, as ranks.
+var frequency = func() (rank [256]byte) {
+	const often = ` eta"oinsr:,lhdcum_pfgy{}wbk.v0125-34678[]9\xAT/zjqS`
+	for i := range len(often) {
+		rank[often[i]] = byte(len(often) - i)
+	}
+	return rank
+}()
 
 // masked reads what a provider sends with the key's secret masked, also where
 // it comes in pieces: an end that may be the secret's beginning waits for what

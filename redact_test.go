@@ -1,8 +1,10 @@
 package llmproxy
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -53,3 +55,17 @@ type pieces struct {
 }
 
 func (p *pieces) Read(b []byte) (int, error) { return p.r.Read(b[:min(len(b), p.n)]) }
+
+func TestIndexSecret(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 20000 {
+		b := make([]byte, rng.IntN(24))
+		for i := range b {
+			b[i] = "skQ"[rng.IntN(3)]
+		}
+		secret := strings.Repeat("s", rng.IntN(3)) + []string{"k", "Q", "kQs", "sk"}[rng.IntN(4)]
+		if got, want := indexSecret(b, secret), bytes.Index(b, []byte(secret)); got != want {
+			t.Fatalf("%q in %q at %d, not %d", secret, b, got, want)
+		}
+	}
+}
