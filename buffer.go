@@ -1,11 +1,11 @@
 package llmproxy
 
 import (
+	"errors"
 	"io"
 	"math/bits"
 	"net/http"
 	"sync"
-	"sync/atomic"
 )
 
 // buffer is memory for one body. Bodies are the largest part of what a request
@@ -43,13 +43,15 @@ func (b *buffer) free() {
 }
 
 // bodies are the buffers of an exchange's request: as the client sent it, and
-// as it was written for a provider. They are free at its end, unless a
-// transport has not read a request to its end: it may still read it after it
-// has returned.
+// as it was written for a provider. They are free once it is answered and the
+// transports have read it to its end: one may still read when it has returned.
 type bodies struct {
+	mu      sync.Mutex
 	buffers []*buffer
-	few     [2]*buffer // for buffers
-	unread  atomic.Int32
+	few     [2]*buffer                    // for buffers
+	unread  int                           // how many readers are not at the end
+	over    bool                          // nobody but they needs the buffers
+	open    func() (io.ReadCloser, error) // the request under way once more
 }
 
 // smallBody is a body that waiting for costs more than its memory: net/http
@@ -70,50 +72,88 @@ func (s *bodies) get(n int) *buffer {
 	return b
 }
 
-// watch has the buffers wait for a request to be read.
+// watch has the buffers wait for a request to be read, and the request let go of
+// its body then.
 func (s *bodies) watch(r *http.Request) {
-	if len(s.buffers) == 0 || r.Body == nil {
+	if r.Body == nil || len(s.buffers) == 0 && r.ContentLength < smallBody {
 		return
 	}
-	r.Body = s.reader(r.Body)
-	if get := r.GetBody; get != nil {
-		r.GetBody = func() (io.ReadCloser, error) {
-			body, err := get()
-			if err != nil {
-				return nil, err
-			}
-			return s.reader(body), nil
-		}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unread++
+	r.Body = &sentBody{of: s, body: r.Body}
+	if r.GetBody != nil {
+		s.open, r.GetBody = r.GetBody, s.again
 	}
 }
 
-func (s *bodies) reader(body io.ReadCloser) io.ReadCloser {
-	s.unread.Add(1)
-	return &sentBody{ReadCloser: body, unread: &s.unread}
+// again is a request's GetBody, which a transport asks for when it sends a
+// request once more.
+func (s *bodies) again() (io.ReadCloser, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return nil, errBodyGone
+	}
+	body, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	s.unread++
+	return &sentBody{of: s, body: body}, nil
 }
 
-// free frees the buffers if all has been read.
+var errBodyGone = errors.New("the request was answered, and its body is gone")
+
+// release frees the buffers, at the latest when all has been read.
+func (s *bodies) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over, s.open = true, nil
+	s.free()
+}
+
 func (s *bodies) free() {
-	if s.unread.Load() == 0 {
-		for _, b := range s.buffers {
-			b.free()
-		}
+	if !s.over || s.unread > 0 {
+		return
+	}
+	for _, b := range s.buffers {
+		b.free()
 	}
 	s.buffers, s.few = nil, [2]*buffer{}
 }
 
-// sentBody tells when it was read to its end.
+// sentBody tells when it was read to its end, and lets go of the body.
 type sentBody struct {
-	io.ReadCloser
-	unread *atomic.Int32
-	read   bool
+	of   *bodies
+	body io.ReadCloser // nil: it was read
 }
 
 func (b *sentBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF && !b.read {
-		b.read = true
-		b.unread.Add(-1)
+	b.of.mu.Lock()
+	body := b.body
+	b.of.mu.Unlock()
+	if body == nil {
+		return 0, io.EOF
+	}
+	n, err := body.Read(p)
+	if err == io.EOF {
+		_ = body.Close() // nothing is left of it
+		b.of.mu.Lock()
+		defer b.of.mu.Unlock()
+		b.body = nil
+		b.of.unread--
+		b.of.free()
 	}
 	return n, err
+}
+
+func (b *sentBody) Close() error {
+	b.of.mu.Lock()
+	body := b.body
+	b.of.mu.Unlock()
+	if body == nil {
+		return nil
+	}
+	return body.Close()
 }

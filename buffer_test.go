@@ -40,7 +40,7 @@ func TestBodiesAreFreeOnceRead(t *testing.T) {
 			}
 			s.watch(r)
 			c.read(r)
-			s.free()
+			s.release()
 			next := newBuffer(10_000)
 			freed = freed || next == b
 		}

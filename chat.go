@@ -83,9 +83,25 @@ func (x *exchange) chat(model string, targets []target) error {
 	return x.run(targets, j)
 }
 
-// parseRequest parses the body, once.
+// forget gives back the memory of a long request that is answered for good:
+// its stream may be open for hours. What was parsed may alias it, and is kept.
+func (x *exchange) forget() {
+	if len(x.body) < smallBody || x.req != nil {
+		return
+	}
+	x.input, x.forgotten = inputTokens(x.body), true
+	x.body, x.layout, x.streamOptions = nil, nil, nil
+	x.bodies.release()
+}
+
+// parseRequest parses the body, once. Of one that is forgotten it knows no more
+// than how an error is told.
 func (x *exchange) parseRequest() error {
 	if x.req != nil {
+		return nil
+	}
+	if x.forgotten {
+		x.req = &translate.Request{Format: x.rt.format, Model: x.rec.ModelAsked, Stream: x.stream}
 		return nil
 	}
 	req, err := x.inbound().ParseRequest(x.body)

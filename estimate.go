@@ -22,7 +22,9 @@ func (x *exchange) estimate() {
 		u = *x.rec.Usage
 	}
 	if u.TotalInput() == 0 {
-		u.Input = inputTokens(x.body)
+		if u.Input = x.input; !x.forgotten {
+			u.Input = inputTokens(x.body)
+		}
 	}
 	u.Output = max(u.Output, tokens(x.text)-u.Reasoning)
 	x.rec.Usage, x.rec.UsageFrom = &u, UsageEstimated

@@ -36,6 +36,9 @@ type exchange struct {
 
 	streamOptions []byte // OpenAI's member of the body
 
+	forgotten bool  // body is no longer there
+	input     int64 // its tokens, about
+
 	direct    bool        // the gateway failed: go around it
 	committed bool        // the answer's header is out
 	streaming atomic.Bool // it is a stream's

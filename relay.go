@@ -288,6 +288,7 @@ func (a *attempt) relayStream(resp *http.Response, r *bodyReader) error {
 		a.observeEvent(e)
 		if !a.committed && e.IsContent() {
 			a.streamHeader(resp, "text/event-stream", true)
+			a.forget()
 			if err := raw.send(); err != nil {
 				return err
 			}

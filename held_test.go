@@ -1,0 +1,69 @@
+package llmproxy_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+type blanks struct{}
+
+func (blanks) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+// Open streams do not hold the long requests that led to them.
+func TestOpenStreamsForgetTheirRequests(t *testing.T) {
+	const streams, size = 24, 4 << 20
+	end := make(chan struct{})
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, `data: {"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":"Hi"}}]}`+"\n\n")
+		w.(http.Flusher).Flush()
+		<-end
+		fmt.Fprint(w, `data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`+"\n\ndata: [DONE]\n\n")
+	})
+	s := proxy(t, compatible("up", up.URL, "a"))
+	heap := func() uint64 {
+		for range 3 { // what is pooled is kept for two
+			runtime.GC()
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	var open []*bufio.Reader
+	for range streams {
+		body := io.MultiReader(strings.NewReader(`{"model":"up/m","stream":true,"messages":[{"role":"user","content":"`), io.LimitReader(blanks{}, size), strings.NewReader(`"}]}`))
+		req, _ := http.NewRequest("POST", s.URL+"/api/llm/v1/chat/completions", body)
+		req.Header.Set("Api-Key", clientKey)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		r := bufio.NewReader(resp.Body)
+		if line, err := r.ReadString('\n'); err != nil || !strings.Contains(line, "Hi") {
+			t.Fatalf("%q, %v", line, err)
+		}
+		open = append(open, r)
+	}
+	if held := int64(heap()) - int64(before); held > streams*size/8 {
+		t.Errorf("%d streams hold %d MB", streams, held>>20)
+	}
+	close(end)
+	for _, r := range open {
+		if rest, err := io.ReadAll(r); err != nil || !strings.HasSuffix(string(rest), "[DONE]\n\n") {
+			t.Errorf("the stream ends with %q, %v", rest, err)
+		}
+	}
+}
