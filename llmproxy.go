@@ -29,7 +29,6 @@ import (
 
 	"github.com/go-llmproxy/llmproxy/provider"
 	"github.com/go-llmproxy/llmproxy/rotate"
-	"github.com/go-llmproxy/llmproxy/translate"
 )
 
 // Proxy is the endpoint. It is made by New, immutable, and safe for concurrent
@@ -139,7 +138,7 @@ func (x *exchange) serve() error {
 func (x *exchange) find() error {
 	path, ok := x.p.mounted(x.r)
 	if !ok {
-		return translate.Errorf(translate.NotFound, "no such route")
+		return noRoute(x.r)
 	}
 	rt, err := x.p.route(x.r, path)
 	x.rt, x.rec.Route, x.rec.ClientFormat = rt, rt.name, rt.format
@@ -147,7 +146,7 @@ func (x *exchange) find() error {
 		return err
 	}
 	if rt.serve == nil {
-		return translate.Errorf(translate.NotFound, "no such route")
+		return noRoute(x.r)
 	}
 	if rt.public {
 		return nil

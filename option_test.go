@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/go-llmproxy/llmproxy"
+	"github.com/go-llmproxy/llmproxy/gateway"
 	"github.com/go-llmproxy/llmproxy/provider"
 	"github.com/go-llmproxy/llmproxy/provider/providertest"
 	"github.com/go-llmproxy/llmproxy/rotate"
@@ -116,5 +117,35 @@ func TestLogLevels(t *testing.T) {
 		if got := logs.String(); !strings.Contains(got, `"level":"`+c.level+`","msg":"exchange"`) || strings.Count(got, "\n") != 1 {
 			t.Errorf("%s %s: %s", c.method, c.path, got)
 		}
+	}
+}
+
+// A wrong base URL is told with the path that it led to, and a browser that
+// looks what is here is not told to use another method.
+func TestNoRoute(t *testing.T) {
+	p, err := llmproxy.New(llmproxy.WithProvider(provider.Demo()), llmproxy.WithoutAuth(), llmproxy.WithPathPrefix("/llm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, says := range map[string]string{
+		"GET /llm/": `no such route: \"/llm/\"`, "GET /llm": `no such route: \"/llm\"`, "POST /llm/": "no gateway is configured",
+		"POST /llm/v2/chat/completions": `no such route: \"/llm/v2/chat/completions\"`, "POST /v1/messages": `no such route: \"/v1/messages\"`,
+		"GET /llm/%3Cb%3E%0A" + strings.Repeat("x", 200): `no such route: \"/llm/<b>\nxxx`,
+	} {
+		method, target, _ := strings.Cut(path, " ")
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, httptest.NewRequest(method, target, nil))
+		if w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), says) || len(w.Body.String()) > 300 || !strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	p, err = llmproxy.New(llmproxy.WithProvider(provider.Demo()), llmproxy.WithoutAuth(), llmproxy.WithGateway(&gateway.Gateway{Account: "a"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "POST" {
+		t.Errorf("the universal route: %d %v", w.Code, w.Header())
 	}
 }

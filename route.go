@@ -87,8 +87,8 @@ func (p *Proxy) mounted(r *http.Request) (string, bool) {
 	return path, true
 }
 
-// route finds the route of an escaped path. The route it returns with an error
-// tells at least the format of that error.
+// route finds the route of an escaped path; one that serves nothing is none. The
+// route it returns with an error tells at least the format of that error.
 func (p *Proxy) route(r *http.Request, path string) (route, error) {
 	rt := route{name: "unknown", format: formatOf(r, path)}
 	rest, err := rt.selectors(path)
@@ -97,6 +97,9 @@ func (p *Proxy) route(r *http.Request, path string) (route, error) {
 	}
 	if v, ok := strings.CutPrefix(rest, "/v1/v1/"); ok { // a client that adds /v1 to a base that has it
 		rest = "/v1/" + v
+	}
+	if rest == "/" && p.gateway == nil && r.Method != http.MethodPost { // somebody looks what is here
+		return rt, nil
 	}
 	if rest == "/" {
 		return rt.static(rest, staticRoute{http.MethodPost, translate.OpenAI, (*exchange).serveUniversal, false}, r)
@@ -176,6 +179,11 @@ func (rt route) static(path string, s staticRoute, r *http.Request) (route, erro
 	return rt, nil
 }
 
+// noRoute names the path, as it is mostly the base URL of a client that is wrong.
+func noRoute(r *http.Request) error {
+	return translate.Errorf(translate.NotFound, "no such route: %s", quote(r.URL.Path))
+}
+
 func methodError(allow string) error {
 	e := translate.Errorf(translate.InvalidRequest, "this route takes %s only", allow)
 	e.Status = http.StatusMethodNotAllowed
@@ -248,7 +256,7 @@ func (p *Proxy) passRoute(rt route, path string) (route, error) {
 	}
 	pr, ok := p.byName[name]
 	if !ok {
-		return rt, translate.Errorf(translate.NotFound, "no such route")
+		return rt, nil
 	}
 	rt.name, rt.provider, rt.serve = "/"+name+"/…", pr, (*exchange).servePass
 	if len(path) > 1+len(name) || strings.HasSuffix(path, "/") {
