@@ -9,14 +9,17 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/go-llmproxy/llmproxy/gateway"
 )
 
-// TestDocumentsAreWhole has every option, variable, route, header, attribute of
-// the log and package named where it is to be found.
+// TestDocumentsAreWhole has every option and its fields, variable, route, header,
+// attribute of the log and package named where it is to be found.
 func TestDocumentsAreWhole(t *testing.T) {
 	names := map[string][]string{} // by document
 	const configuration, routing = "docs/configuration.md", "docs/routes.md"
@@ -37,6 +40,17 @@ func TestDocumentsAreWhole(t *testing.T) {
 	names[routing] = append(names[routing], "/compat/", "/key/", "/g/", ":generateContent", ":embedContent", ":batchEmbedContents")
 	names["docs/observability.md"] = quoted(t, `slog\.\w+\("(\w+)"`, "observer.go") // attributes of the log
 	names[routing] = append(names[routing], quoted(t, `"(Llmproxy-[\w-]*\w)"`, "*.go")...)
+	for file, structs := range map[string][]any{
+		configuration:           {Limits{}, Timeouts{}, Retry{}, Concurrency{}, OnAbort{}, Cache{}},
+		"docs/observability.md": {Exchange{}},
+		"docs/gateway.md":       {gateway.Gateway{}},
+	} {
+		for _, s := range structs {
+			for _, f := range reflect.VisibleFields(reflect.TypeOf(s)) {
+				names[file] = append(names[file], f.Name+"`")
+			}
+		}
+	}
 	packages, err := exec.CommandContext(t.Context(), "go", "list", "./...").Output()
 	if err != nil {
 		t.Fatal(err)

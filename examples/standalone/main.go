@@ -36,7 +36,7 @@ import (
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8787", "address to listen on")
-	prefix := flag.String("prefix", os.Getenv("PATH_PREFIX"), "path to serve below, as in /llm")
+	prefix := flag.String("prefix", "", "path to serve below, as in /llm; instead of PATH_PREFIX")
 	config := flag.String("config", "", "JSON file with comments, read again on SIGHUP")
 	version := flag.Bool("version", false, "print the version and leave")
 	flag.Parse()
@@ -140,6 +140,9 @@ func run(addr, prefix, config string) error {
 		return err
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { current.Load().ServeHTTP(w, r) }), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}
+	if prefix == "" {
+		prefix, _ = c.lookup("PATH_PREFIX")
+	}
 	base := "http://" + listener.Addr().String() + strings.TrimSuffix(prefix, "/")
 	model := proxy.Providers()[0] + "/MODEL"
 	if name, _ := c.lookup("DEFAULT_MODEL"); name != "" {

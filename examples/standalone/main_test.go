@@ -32,7 +32,7 @@ func TestPrintedCurlWorks(t *testing.T) {
 	}
 	_, text, _ := strings.Cut(string(readme), "\ncurl ")
 	text, _, _ = strings.Cut(text, "```")
-	write(t, file, `{"env": {"DEV": true, "DEFAULT_MODEL": "openai/gpt-5.6"}}`)
+	write(t, file, `{"env": {"DEV": true, "DEFAULT_MODEL": "openai/gpt-5.6", "PATH_PREFIX": "/llm"}}`)
 	for _, c := range []struct {
 		args, env []string
 		curl      string // instead of the printed one
