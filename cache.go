@@ -112,13 +112,7 @@ func (c *answers) remove(e *list.Element) {
 
 // cached answers from the cache, or by serve, whose answer it keeps.
 func (x *exchange) cached(serve func() error) error {
-	if x.p.cache == nil {
-		return serve()
-	}
-	return x.fromCache(x.p.cache, serve)
-}
-
-func (x *exchange) fromCache(c *answers, serve func() error) error {
+	c := x.p.cache
 	read, keep := true, true
 	for _, v := range x.r.Header["Cache-Control"] {
 		for d := range strings.SplitSeq(v, ",") {
@@ -130,7 +124,7 @@ func (x *exchange) fromCache(c *answers, serve func() error) error {
 			}
 		}
 	}
-	if !read && !keep || x.stream && !c.StreamsWithTools && offersTools(x.body) {
+	if c == nil || !read && !keep || x.stream && !c.StreamsWithTools && offersTools(x.body) {
 		return serve()
 	}
 	key := x.answerKey()

@@ -42,31 +42,39 @@ func (t *target) outbound(f translate.Format) translate.Outbound {
 
 // serveChat serves the routes of chat in all formats.
 func (x *exchange) serveChat() error {
-	if err := x.readBody(); err != nil {
+	targets, err := x.asked()
+	if err != nil {
 		return err
+	}
+	if x.p.cache != nil {
+		return x.cached(func() error { return x.chat(targets) })
+	}
+	return x.chat(targets)
+}
+
+// asked reads the request, and returns the targets of the model that it names.
+func (x *exchange) asked() ([]target, error) {
+	if err := x.readBody(); err != nil {
+		return nil, err
 	}
 	model, stream := x.rt.model, x.rt.stream
 	if x.rt.format == translate.Gemini {
 		if err := x.checkBody(); err != nil {
-			return err
+			return nil, err
 		}
 	} else {
 		var err error
 		if model, stream, err = x.modelMember(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	x.stream = stream
 	x.rec.ModelAsked, x.rec.Stream = model, stream
-	targets, err := x.p.targets(model, x.rt.format)
-	if err != nil {
-		return err
-	}
-	return x.cached(func() error { return x.chat(model, targets) })
+	return x.p.targets(model, x.rt.format)
 }
 
 // chat asks the targets.
-func (x *exchange) chat(model string, targets []target) error {
+func (x *exchange) chat(targets []target) error {
 	// Whether any of this must be read is known before a key is taken, as the
 	// conversation may carry state of a certain key.
 	if f, ok := targets[0].formatFor(x.rt.format); x.sealed || ok && f != x.rt.format {
@@ -74,7 +82,7 @@ func (x *exchange) chat(model string, targets []target) error {
 			return err
 		}
 	}
-	j := &job{op: provider.Chat, call: x.chatCall(model), answer: (*attempt).relay}
+	j := &job{op: provider.Chat, call: x.chatCall(x.rec.ModelAsked), answer: (*attempt).relay}
 	if g := x.p.gateway; g != nil && g.Universal {
 		if done, err := x.runUniversal(targets, j); done && (err == nil || x.committed || !x.direct) {
 			return err

@@ -27,10 +27,17 @@ type rawStream struct {
 	whole   int             // buf[:whole] is whole frames
 	pending []byte          // for the decoder; aliases buf
 	out     []byte          // what a client that asked for no usage is sent
-	pooled  *[16 << 10]byte // out at first
+	pooled  [2]*[16 << 10]byte // buf and out at first
 	partial bool            // the stream ended in half a frame
 	ended   bool
 	err     error // of writing to the client
+}
+
+func newRawStream(a *attempt, r io.Reader) *rawStream {
+	s := &rawStream{a: a, r: r, skim: skimmer(a.format), find: textFinder{keys: contentKeys[a.format]}}
+	s.pooled[0] = streamBuffers.Get().(*[16 << 10]byte)
+	s.buf = s.pooled[0][:0]
+	return s
 }
 
 // NextFrame gives the decoder its next frame.
@@ -142,9 +149,9 @@ func (s *rawStream) send() error {
 	}
 	out := s.buf[s.sent:s.whole]
 	if s.a.unasked {
-		if s.pooled == nil {
-			s.pooled = streamBuffers.Get().(*[16 << 10]byte)
-			s.out = s.pooled[:]
+		if s.pooled[1] == nil {
+			s.pooled[1] = streamBuffers.Get().(*[16 << 10]byte)
+			s.out = s.pooled[1][:]
 		}
 		s.out = s.out[:0]
 		for len(out) > 0 {
@@ -166,8 +173,10 @@ func (s *rawStream) send() error {
 
 // release gives back what the stream has used.
 func (s *rawStream) release() {
-	if s.pooled != nil {
-		streamBuffers.Put(s.pooled)
+	for _, b := range s.pooled {
+		if b != nil {
+			streamBuffers.Put(b)
+		}
 	}
 }
 

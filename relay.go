@@ -22,14 +22,21 @@ func (a *attempt) relay(resp *http.Response) error {
 		return err
 	}
 	r := &bodyReader{a: a, r: body}
-	same := a.format == a.rt.format
-	switch got := isStream(resp.Header); {
-	case a.stream && got && same && !a.rt.jsonArray:
+	same, got := a.format == a.rt.format, isStream(resp.Header)
+	switch {
+	case !a.stream || !got:
+		return a.relayOther(resp, r, same, got)
+	case same && !a.rt.jsonArray:
 		return a.relayStream(resp, r)
+	}
+	return a.translateStream(resp, r, a.out.Events(r))
+}
+
+// relayOther is relay where no stream was asked for, or none came.
+func (a *attempt) relayOther(resp *http.Response, r *bodyReader, same, got bool) error {
+	switch {
 	case !a.stream && !got && same:
 		return a.relayWhole(resp, r)
-	case a.stream && got:
-		return a.translateStream(resp, r, a.out.Events(r))
 	case a.stream:
 		return a.parseWhole(r, func(whole *translate.Response) error {
 			return a.translateStream(resp, r, translate.Replay(whole))
@@ -277,9 +284,7 @@ func (a *attempt) bounded(held int) error {
 // for the first content, for usage, and for the end, which a stream that is
 // cut has not.
 func (a *attempt) relayStream(resp *http.Response, r *bodyReader) error {
-	buf := streamBuffers.Get().(*[16 << 10]byte)
-	defer streamBuffers.Put(buf)
-	raw := &rawStream{a: a, r: r, skim: skimmer(a.format), find: textFinder{keys: contentKeys[a.format]}, buf: buf[:0]}
+	raw := newRawStream(a, r)
 	defer raw.release()
 	for e, err := range a.out.Events(raw) {
 		if err != nil {
