@@ -98,29 +98,41 @@ func (x *exchange) tryTarget(t *target, j *job, deadline time.Time, last error) 
 		if err == nil || x.committed {
 			return err, false
 		}
-		var stop *noAttempt
-		if errors.As(err, &stop) {
-			// What a provider said tells a client more than that there is no
-			// further key.
-			if last == nil {
-				last = stop.err
-			}
-			return recovery(last, stop.err), stop.nextTarget
+		again, nextTarget := x.goesOn(&err, last, !wasDirect && x.direct)
+		if !again {
+			return err, nextTarget
 		}
-		last = err
-		a := &x.rec.Attempts[len(x.rec.Attempts)-1]
-		switch {
-		case x.r.Context().Err() != nil || a.Class == rotate.Canceled:
-			return err, false
-		case !a.Class.Retryable():
-			return err, a.Status == http.StatusNotFound // the next target may know the model
-		case x.direct && !wasDirect:
+		if last = err; !wasDirect && x.direct {
 			tried = tried[:len(tried)-1] // it was the gateway's fault, not the key's
-		case a.Key == "":
-			return err, true // there is no other key
 		}
 	}
 	return last, false
+}
+
+// goesOn reports what may be tried after an attempt that failed with err: the
+// target again, or the next one. It makes err what is to be reported if that
+// fails, too.
+func (x *exchange) goesOn(err *error, last error, around bool) (again, nextTarget bool) {
+	var stop *noAttempt
+	if errors.As(*err, &stop) {
+		// What a provider said tells a client more than that there is no
+		// further key.
+		if last == nil {
+			last = stop.err
+		}
+		*err = recovery(last, stop.err)
+		return false, stop.nextTarget
+	}
+	a := &x.rec.Attempts[len(x.rec.Attempts)-1]
+	switch {
+	case x.r.Context().Err() != nil || a.Class == rotate.Canceled:
+		return false, false
+	case !a.Class.Retryable():
+		return false, a.Status == http.StatusNotFound // the next target may know the model
+	case a.Key == "" && !around:
+		return false, true // there is no other key
+	}
+	return true, false
 }
 
 // recovery has a provider's 429 or 402 say when the first of all keys recovers,

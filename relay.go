@@ -219,53 +219,87 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 	if err := a.parseRequest(); err != nil {
 		return err
 	}
-	w := a.inbound().NewEventWriter(a.req)
-	contentType := "text/event-stream"
-	if a.rt.jsonArray {
-		contentType = "application/json"
-	}
-	pooled := streamBuffers.Get().(*[16 << 10]byte)
-	defer streamBuffers.Put(pooled)
-	buf := pooled[:0]
-	var gone error
-	r.flush = func() error {
-		if len(buf) == 0 || !a.committed {
-			return nil
-		}
-		gone = a.write(buf)
-		buf = buf[:0]
-		a.flush()
-		return gone
-	}
-	defer func() { a.rec.Losses = append(a.rec.Losses, w.Losses()...) }()
+	t := newTranslation(a, resp)
+	defer t.release()
+	r.flush = t.flush
 	for e, err := range events {
 		if err == nil {
-			a.text += int64(len(e.Text))
-			err = a.bounded(len(buf))
+			err = t.event(e)
 		}
 		if err != nil {
-			if gone != nil {
-				return gone
-			}
-			if !a.committed {
-				return err
-			}
-			err = a.explain(resp.Request.Context(), err)
-			buf = w.AppendError(buf, translate.AsError(err))
-			if ferr := r.flush(); ferr != nil {
-				return ferr
-			}
-			return err
-		}
-		a.observeEvent(e)
-		a.rec.Losses = append(a.rec.Losses, e.Losses...)
-		e.State = a.claimed(e.State)
-		buf = w.AppendEvent(buf, e)
-		if !a.committed && e.IsContent() {
-			a.streamHeader(resp, contentType, false)
+			return t.fail(err)
 		}
 	}
-	return r.flush()
+	return t.flush()
+}
+
+// translation is a stream on its way into the client's format. It is not part
+// of translateStream's frame, which is as deep in the stack as a stream waits.
+type translation struct {
+	a      *attempt
+	resp   *http.Response
+	w      translate.EventWriter
+	pooled *[16 << 10]byte // buf at first
+	buf    []byte          // not yet written
+	gone   error           // of writing to the client
+}
+
+func newTranslation(a *attempt, resp *http.Response) *translation {
+	t := &translation{a: a, resp: resp, w: a.inbound().NewEventWriter(a.req), pooled: streamBuffers.Get().(*[16 << 10]byte)}
+	t.buf = t.pooled[:0]
+	return t
+}
+
+func (t *translation) release() {
+	t.a.rec.Losses = append(t.a.rec.Losses, t.w.Losses()...)
+	streamBuffers.Put(t.pooled)
+}
+
+// flush lets the client have what there is.
+func (t *translation) flush() error {
+	if len(t.buf) == 0 || !t.a.committed {
+		return nil
+	}
+	t.gone = t.a.write(t.buf)
+	t.buf = t.buf[:0]
+	t.a.flush()
+	return t.gone
+}
+
+func (t *translation) event(e *translate.Event) error {
+	a := t.a
+	a.text += int64(len(e.Text))
+	if err := a.bounded(len(t.buf)); err != nil {
+		return err
+	}
+	a.observeEvent(e)
+	a.rec.Losses = append(a.rec.Losses, e.Losses...)
+	e.State = a.claimed(e.State)
+	t.buf = t.w.AppendEvent(t.buf, e)
+	if !a.committed && e.IsContent() {
+		contentType := "text/event-stream"
+		if a.rt.jsonArray {
+			contentType = "application/json"
+		}
+		a.streamHeader(t.resp, contentType, false)
+	}
+	return nil
+}
+
+// fail ends the stream with an error, in its own words once it has begun.
+func (t *translation) fail(err error) error {
+	if t.gone != nil {
+		return t.gone
+	}
+	if !t.a.committed {
+		return err
+	}
+	err = t.a.explain(t.resp.Request.Context(), err)
+	t.buf = t.w.AppendError(t.buf, translate.AsError(err))
+	if ferr := t.flush(); ferr != nil {
+		return ferr
+	}
+	return err
 }
 
 // bounded reports an answer whose text is too long, or one that has held bytes

@@ -42,6 +42,7 @@ type Scanner struct {
 	hasData    bool
 	first      bool // nothing consumed yet: a byte order mark may come
 	skipLF     bool // the last line ended in CR, so an LF right after belongs to it
+	current    Event
 	err        error
 }
 
@@ -74,18 +75,19 @@ func NewScanner(r io.Reader, max int) *Scanner {
 }
 
 // Next returns the next event that has data. It returns io.EOF at the end of
-// the stream, ErrTooLong, or the reader's error.
-func (s *Scanner) Next() (Event, error) {
+// the stream, ErrTooLong, or the reader's error, and with these an empty event.
+func (s *Scanner) Next() (*Event, error) {
+	s.current = Event{}
 	for {
-		e, ok, more := s.simple()
+		ok, more := s.simple()
 		if ok {
-			return e, nil
+			return &s.current, nil
 		}
 		if !more || s.err != nil {
-			return s.general()
+			return &s.current, s.general()
 		}
 		if err := s.fill(); err != nil {
-			return Event{}, err
+			return &s.current, err
 		}
 	}
 }
@@ -105,41 +107,42 @@ func (s *Scanner) Release() {
 	*s = Scanner{err: io.EOF}
 }
 
-// simple returns the next event where it is as nearly all are: in the buffer,
+// simple reads the next event where it is as nearly all are: in the buffer,
 // one line of data after at most one of event, and LF for line ends. Nothing
 // is copied then. more says that it may become so when more is read.
-func (s *Scanner) simple() (e Event, ok, more bool) {
+func (s *Scanner) simple() (ok, more bool) {
+	var name []byte
 	b := s.buf[s.start:s.end]
 	if s.skipLF || len(b) > maxSimple {
-		return e, false, false
+		return false, false
 	}
 	if len(b) == 0 {
-		return e, false, true
+		return false, true
 	}
 	rest := b
-	if name, ok := bytes.CutPrefix(rest, eventField); ok {
-		i := bytes.IndexByte(name, '\n')
+	if line, ok := bytes.CutPrefix(rest, eventField); ok {
+		i := bytes.IndexByte(line, '\n')
 		if i < 0 {
-			return e, false, bytes.IndexByte(name, '\r') < 0
+			return false, bytes.IndexByte(line, '\r') < 0
 		}
-		e.Name, rest = name[:i:i], name[i+1:]
+		name, rest = line[:i:i], line[i+1:]
 	}
 	data, isData := bytes.CutPrefix(rest, dataField)
 	if !isData {
-		return e, false, len(rest) == 0
+		return false, len(rest) == 0
 	}
 	i := bytes.IndexByte(data, '\n')
 	switch {
 	case i < 0:
-		return e, false, bytes.IndexByte(data, '\r') < 0
+		return false, bytes.IndexByte(data, '\r') < 0
 	case i+1 == len(data):
-		return e, false, data[max(i-1, 0)] != '\r'
-	case data[i+1] != '\n' || max(i, len(e.Name)) > s.max || bytes.IndexByte(b[:len(b)-len(data)+i], '\r') >= 0:
-		return e, false, false
+		return false, data[max(i-1, 0)] != '\r'
+	case data[i+1] != '\n' || max(i, len(name)) > s.max || bytes.IndexByte(b[:len(b)-len(data)+i], '\r') >= 0:
+		return false, false
 	}
-	e.Data = data[:i:i]
+	s.current = Event{Name: name, Data: data[:i:i]}
 	s.start, s.first = s.end-len(data)+i+2, false
-	return e, true, false
+	return true, false
 }
 
 // maxSimple bounds what simple looks at again and again while a line comes in.
@@ -148,19 +151,19 @@ const maxSimple = 64 << 10
 var eventField, dataField = []byte("event: "), []byte("data: ")
 
 // general reads the next event whatever it looks like.
-func (s *Scanner) general() (Event, error) {
+func (s *Scanner) general() error {
 	s.data, s.name, s.id, s.hasData = s.data[:0], s.name[:0], s.id[:0], false
 	for {
 		line, err := s.line()
 		if err != nil {
 			if err == io.EOF && s.hasData {
-				return s.event(), nil // the final blank line is missing
+				return s.event() // the final blank line is missing
 			}
-			return Event{}, err
+			return err
 		}
 		if len(line) == 0 {
 			if s.hasData {
-				return s.event(), nil
+				return s.event()
 			}
 			s.name, s.id = s.name[:0], s.id[:0]
 			continue
@@ -172,7 +175,7 @@ func (s *Scanner) general() (Event, error) {
 		switch string(field) {
 		case "data":
 			if len(s.data)+len(value) > s.max {
-				return Event{}, s.tooLong()
+				return s.tooLong()
 			}
 			if s.hasData {
 				s.data = append(s.data, '\n')
@@ -192,7 +195,10 @@ var (
 	bom   = []byte("\xef\xbb\xbf")
 )
 
-func (s *Scanner) event() Event { return Event{Name: s.name, Data: s.data, ID: s.id} }
+func (s *Scanner) event() error {
+	s.current = Event{Name: s.name, Data: s.data, ID: s.id}
+	return nil
+}
 
 func (s *Scanner) tooLong() error {
 	s.err, s.start, s.end, s.hasData = fmt.Errorf("%w: more than %d bytes", ErrTooLong, s.max), 0, 0, false

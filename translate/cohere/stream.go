@@ -25,7 +25,7 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[*translate.Event, error] {
 			} else if err != nil {
 				err = translate.Truncated(err)
 			} else {
-				err = s.event(&e)
+				err = s.event(e)
 			}
 			if err != nil && !s.done {
 				yield(nil, err)

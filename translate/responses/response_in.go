@@ -87,7 +87,7 @@ type frame struct {
 
 var doneMarker = "[DONE]"
 
-func (f *frame) parse(ev sse.Event) error {
+func (f *frame) parse(ev *sse.Event) error {
 	*f = frame{data: ev.Data, typ: ev.Name, output: -1}
 	if string(ev.Data) == doneMarker { // the format has none, but some servers send it
 		f.typ = nil
