@@ -156,7 +156,7 @@ func wantsBase64(body []byte) bool {
 
 // sendsFloats reports whether an answer in OpenAI's shape has its vectors as
 // arrays, as servers send them that do not know base64. SDKs that asked for
-// base64 would take these for it. pitfall 38
+// base64 would take these for it.
 func (a *attempt) sendsFloats(resp *http.Response) bool {
 	r, err := decoded(resp, a.p.Limits.Inflated)
 	if err != nil {

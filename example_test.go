@@ -97,7 +97,7 @@ func ExampleWithAuth() {
 			case "alice-token":
 				return "alice", nil
 			case "bob-token":
-				return "", translate.Errorf(translate.PermissionError, "bob may not")
+				return "", translate.Errorf(translate.Permission, "bob may not")
 			}
 			return "", errors.New("no such token") // a 401; the reason is for the log
 		}),

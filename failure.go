@@ -62,7 +62,7 @@ func (a *attempt) parseError(resp *http.Response, body []byte) *translate.Error 
 
 // refused reports whether an error is about the provider's key.
 func (a *attempt) refused(e *translate.Error) bool {
-	return e.Kind == translate.Authentication || e.Kind == translate.PermissionError
+	return e.Kind == translate.Authentication || e.Kind == translate.Permission
 }
 
 // blamesRequest reports a provider's 400 for what is the fault of the proxy's

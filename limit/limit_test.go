@@ -361,7 +361,7 @@ func TestLimitsFunc(t *testing.T) {
 	if _, err := ask(); err != nil {
 		t.Errorf("refused with %v", err)
 	}
-	result = translate.Errorf(translate.PermissionError, "not you")
+	result = translate.Errorf(translate.Permission, "not you")
 	if _, err := ask(); !errors.Is(err, result) {
 		t.Errorf("refused with %v", err)
 	}

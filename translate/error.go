@@ -12,18 +12,18 @@ type ErrorKind string
 
 // The kinds of errors.
 const (
-	InvalidRequest  ErrorKind = "invalid_request" // 400, 405, 409, 415, 422
-	Authentication  ErrorKind = "authentication"  // 401
-	PermissionError ErrorKind = "permission"      // 403
-	NotFound        ErrorKind = "not_found"       // 404, 410
-	TooLarge        ErrorKind = "too_large"       // 413
-	RateLimit       ErrorKind = "rate_limit"      // 429, worth a retry
-	QuotaExceeded   ErrorKind = "quota"           // 402, and 429 that no retry helps
-	Overloaded      ErrorKind = "overloaded"      // 503, 529
-	Timeout         ErrorKind = "timeout"         // 408, 504
-	Unsupported     ErrorKind = "unsupported"     // 501: nobody can do this here
-	Upstream        ErrorKind = "upstream"        // 500, 502: the provider failed
-	Canceled        ErrorKind = "canceled"        // 499: the client went away
+	InvalidRequest ErrorKind = "invalid_request" // 400, 405, 409, 415, 422
+	Authentication ErrorKind = "authentication"  // 401
+	Permission     ErrorKind = "permission"      // 403
+	NotFound       ErrorKind = "not_found"       // 404, 410
+	TooLarge       ErrorKind = "too_large"       // 413
+	RateLimit      ErrorKind = "rate_limit"      // 429, worth a retry
+	QuotaExceeded  ErrorKind = "quota"           // 402, and 429 that no retry helps
+	Overloaded     ErrorKind = "overloaded"      // 503, 529
+	Timeout        ErrorKind = "timeout"         // 408, 504
+	Unsupported    ErrorKind = "unsupported"     // 501: nobody can do this here
+	Upstream       ErrorKind = "upstream"        // 500, 502: the provider failed
+	Canceled       ErrorKind = "canceled"        // 499: the client went away
 )
 
 // Error is a failure. It has two audiences: Message is for the client and
@@ -68,7 +68,7 @@ func (e *Error) StatusCode() int {
 		return http.StatusBadRequest
 	case Authentication:
 		return http.StatusUnauthorized
-	case PermissionError:
+	case Permission:
 		return http.StatusForbidden
 	case NotFound:
 		return http.StatusNotFound
@@ -98,7 +98,7 @@ func KindOfStatus(status int) ErrorKind {
 	case http.StatusPaymentRequired:
 		return QuotaExceeded
 	case http.StatusForbidden:
-		return PermissionError
+		return Permission
 	case http.StatusNotFound, http.StatusGone:
 		return NotFound
 	case http.StatusRequestTimeout, http.StatusGatewayTimeout:

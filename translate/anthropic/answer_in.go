@@ -120,7 +120,7 @@ func (a *answer) finish() translate.Finish {
 	return f
 }
 
-// finishReason maps a stop_reason. pitfall 24: an unknown word stays unknown.
+// finishReason maps a stop_reason. An unknown word stays unknown.
 func finishReason(native string) translate.FinishReason {
 	switch native {
 	case "end_turn":
@@ -140,7 +140,7 @@ func finishReason(native string) translate.FinishReason {
 }
 
 // usage is the format's counts. In a stream each member's last value counts,
-// zero too: message_delta repeats some of them. pitfall 22.
+// zero too: message_delta repeats some of them.
 type usage struct {
 	known                                             bool
 	input, cacheRead, cacheWrite, output, think, tool int64
@@ -186,7 +186,7 @@ func (u *usage) read(d *jsonx.Decoder) {
 	}
 }
 
-// usage returns the counts as the model has them. pitfall 23: input excludes
+// usage returns the counts as the model has them. Input excludes
 // the cache here, output includes thinking.
 func (u *usage) usage() *translate.Usage {
 	if !u.known {

@@ -122,7 +122,7 @@ func (w *requestWriter) part(role translate.Role, p translate.Part, at translate
 	switch p := p.(type) {
 	case *translate.Text:
 		if blank(p.Text) {
-			// pitfall 20: not silently
+			// not silently
 			if p.Cache != nil {
 				w.losses.Add(at.String()+".cache_control", "the text is blank and left out")
 			}
@@ -195,7 +195,7 @@ func (w *requestWriter) text(t *translate.Text, where func() string, assistant b
 }
 
 // thinkingBlock writes thinking that the provider signed. Without its state it
-// would be refused. pitfall 16: signed but empty, and redacted, is kept.
+// would be refused. Signed but empty, and redacted, is kept.
 func (w *requestWriter) thinkingBlock(t *translate.Thinking, at translate.Place) {
 	switch {
 	case t.State == nil:
@@ -272,7 +272,7 @@ func onlyText(parts []translate.Part) (string, bool) {
 	return t.Text, true
 }
 
-// media writes an image or a document. pitfall 36: what cannot be sent is
+// media writes an image or a document. What cannot be sent is
 // refused by name.
 func (w *requestWriter) media(m *translate.Media, at string) {
 	typ := "document"

@@ -197,7 +197,7 @@ func (w *requestWriter) writeRest() {
 func nonZero(f *float64) bool { return f != nil && *f != 0 }
 
 // writeSampling writes temperature, top_p and top_k where the model takes
-// them. pitfall 35.
+// them.
 func (w *requestWriter) writeSampling() {
 	r, on := w.r, w.think.on()
 	drop := func(set bool, name string) bool {

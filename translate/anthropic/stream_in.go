@@ -49,7 +49,7 @@ func (s *streamReader) next(from *sse.Scanner) error {
 	s.queue = s.queue[:0]
 	frame, err := from.Next()
 	if err != nil {
-		return translate.Truncated(err) // pitfall 2
+		return translate.Truncated(err)
 	}
 	return s.frame(frame.Data)
 }
@@ -120,7 +120,7 @@ func (s *streamReader) frame(data []byte) error {
 	if err := d.End(); err != nil {
 		return translate.Malformed(err)
 	}
-	if s.a.failed || string(typ) == "error" { // pitfall 5
+	if s.a.failed || string(typ) == "error" {
 		return s.o.ParseError(200, nil, bytes.Clone(data))
 	}
 	switch string(typ) {

@@ -223,7 +223,7 @@ func TestErrors(t *testing.T) {
 		{400, "", `{"__type":"com.amazon#ServiceQuotaExceededException","message":"x"}`, translate.QuotaExceeded, 429, "x"},
 		{400, "ValidationException", `{"message":"bad"}`, translate.InvalidRequest, 400, "bad"},
 		{403, "ExpiredTokenException:http://x", `{"message":"expired"}`, translate.Authentication, 401, "expired"},
-		{403, "AccessDeniedException", `{"Message":"no"}`, translate.PermissionError, 403, "no"},
+		{403, "AccessDeniedException", `{"Message":"no"}`, translate.Permission, 403, "no"},
 		{408, "ModelTimeoutException", ``, translate.Timeout, 504, ""},
 		{424, "ModelErrorException", `{"message":"m"}`, translate.Upstream, 502, "m"},
 		{424, "ModelStreamErrorException", `{"message":"m"}`, translate.Upstream, 502, "m"},

@@ -17,7 +17,7 @@ var exceptions = map[string]struct {
 }{
 	"validation":                 {translate.InvalidRequest, 400},
 	"conflict":                   {translate.InvalidRequest, 400},
-	"accessdenied":               {translate.PermissionError, 403},
+	"accessdenied":               {translate.Permission, 403},
 	"expiredtoken":               {translate.Authentication, 401},
 	"invalidsignature":           {translate.Authentication, 401},
 	"signaturedoesnotmatch":      {translate.Authentication, 401},

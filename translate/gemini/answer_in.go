@@ -368,7 +368,7 @@ func keep(s *string, d *jsonx.Decoder) {
 // end ends the answer; err is the reader's, nil for a whole answer.
 func (a *answer) end(err error) error {
 	if !a.started || a.finish == "" || a.partial != nil {
-		return translate.Truncated(err) // pitfall 2
+		return translate.Truncated(err)
 	}
 	a.close()
 	a.emit(translate.Event{Type: translate.EventStop, Finish: a.reason(), Usage: a.usage, Losses: a.losses})

@@ -56,7 +56,7 @@ func statusName(err *translate.Error) string {
 		return "INVALID_ARGUMENT"
 	case translate.Authentication:
 		return "UNAUTHENTICATED"
-	case translate.PermissionError:
+	case translate.Permission:
 		return "PERMISSION_DENIED"
 	case translate.NotFound:
 		return "NOT_FOUND"

@@ -9,7 +9,7 @@ import (
 
 func (a *answer) reason() translate.Finish {
 	f := translate.Finish{Native: a.finish, Message: a.message}
-	if a.blocked { // pitfall 37
+	if a.blocked {
 		f.Reason = translate.FinishFiltered
 		if f.Message == "" {
 			f.Message = "the prompt was blocked: " + a.finish
@@ -22,7 +22,7 @@ func (a *answer) reason() translate.Finish {
 		f.Reason = translate.FinishFiltered
 	case f.Reason == "":
 		f.Reason = translate.FinishOther
-	case f.Reason == translate.FinishStop && a.calls > 0: // pitfall 24
+	case f.Reason == translate.FinishStop && a.calls > 0:
 		f.Reason = translate.FinishToolUse
 	}
 	return f

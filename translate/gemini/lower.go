@@ -11,7 +11,7 @@ import (
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
-// lowering brings a JSON Schema into what the API takes (pitfall 19): nearly
+// lowering brings a JSON Schema into what the API takes: nearly
 // all of it where there is a field for JSON Schema, the OpenAPI subset
 // otherwise. What is left out is reported.
 type lowering struct {

@@ -173,7 +173,7 @@ func (w *requestWriter) thought(t *translate.Thinking, at translate.Place) {
 
 // call writes a function call. From Gemini 3 on, the first call of a step must
 // carry a signature; where history has none, because another model made the
-// call, the documented value says so (pitfall 15).
+// call, the documented value says so.
 func (w *requestWriter) call(u *translate.ToolUse, at translate.Place, first bool) {
 	e := &w.e
 	w.cache(u.Cache, at)

@@ -204,7 +204,7 @@ func (d *decoder) stop() {
 	d.emit(translate.Event{Type: translate.EventStop, Finish: d.finishOf(), Usage: d.usage, ServiceTier: d.tier, Losses: d.losses})
 }
 
-// finishOf maps the reason. pitfall 24: an unknown word stays unknown.
+// finishOf maps the reason. An unknown word stays unknown.
 func (d *decoder) finishOf() translate.Finish {
 	f := translate.Finish{Native: d.native}
 	if d.reason != "" {

@@ -111,7 +111,7 @@ func (f *fragment) functionMember(key string, dec *jsonx.Decoder) {
 }
 
 // find returns the call that a fragment continues; nil for a new one.
-// pitfall 1: calls are told by the provider's index, and where that is missing
+// Calls are told by the provider's index, and where that is missing
 // or always 0, by their IDs.
 func (d *decoder) find(f *fragment) *call {
 	for i := len(d.calls) - 1; i >= 0; i-- {

@@ -186,7 +186,6 @@ func embeddingInput(d *jsonx.Decoder, r *translate.EmbeddingRequest) {
 }
 
 // AppendEmbeddingResponse appends the answer as the client asked for it.
-// pitfall 38
 func (Embeddings) AppendEmbeddingResponse(dst []byte, req *translate.EmbeddingRequest, resp *translate.EmbeddingResponse) []byte {
 	e := jsonx.Encoder{B: append(dst, '{')}
 	e.Key("object").String("list").Key("data").Array()

@@ -40,7 +40,7 @@ func errorType(err *translate.Error) string {
 		return "invalid_request_error"
 	case translate.Authentication:
 		return "authentication_error"
-	case translate.PermissionError:
+	case translate.Permission:
 		return "permission_error"
 	case translate.NotFound:
 		return "not_found_error"

@@ -218,7 +218,7 @@ func callHead(e *jsonx.Encoder, id, name, input string, custom bool, state *tran
 
 // finish writes finish_reason. OpenAI has four words; an answer that broke off
 // for a reason of another kind is shown as cut short, never as done, and the
-// provider's own word stands beside it. pitfall 24
+// provider's own word stands beside it.
 func finish(e *jsonx.Encoder, f *translate.Finish) {
 	word := "length"
 	switch f.Reason {

@@ -48,7 +48,7 @@ type block struct {
 // Losses implements translate.EventWriter.
 func (w *eventWriter) Losses() []translate.Loss { return w.losses }
 
-// AppendError implements translate.EventWriter. No [DONE] follows. pitfall 3
+// AppendError implements translate.EventWriter. No [DONE] follows.
 func (w *eventWriter) AppendError(dst []byte, err *translate.Error) []byte {
 	dst = append(dst, "data: "...)
 	return append(w.in.AppendError(dst, err), "\n\n"...)
@@ -250,7 +250,7 @@ func (w *eventWriter) stop(e *jsonx.Encoder, ev *translate.Event) {
 	e.EndObject().Key("logprobs").Null()
 	finish(e, &ev.Finish)
 	w.end(e)
-	if ev.Usage != nil && w.req != nil && w.req.IncludeUsage { // pitfall 22
+	if ev.Usage != nil && w.req != nil && w.req.IncludeUsage {
 		e.B = append(e.B, w.head...)
 		e.EndArray()
 		usage(e, ev.Usage)

@@ -30,7 +30,7 @@ func errorType(err *translate.Error) string {
 		return "invalid_request_error"
 	case translate.Authentication:
 		return "authentication_error"
-	case translate.PermissionError:
+	case translate.Permission:
 		return "permission_error"
 	case translate.NotFound:
 		return "not_found_error"
@@ -67,7 +67,7 @@ func knownCode(err *translate.Error) string {
 		return "request_too_large"
 	case translate.Authentication:
 		return "invalid_api_key"
-	case translate.PermissionError:
+	case translate.Permission:
 		return "permission_denied"
 	case translate.NotFound:
 		return "not_found"

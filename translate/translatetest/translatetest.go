@@ -242,7 +242,7 @@ func testErrors(t *testing.T, c Codec) {
 		return
 	}
 	for _, kind := range []translate.ErrorKind{
-		translate.InvalidRequest, translate.Authentication, translate.PermissionError, translate.NotFound, translate.TooLarge, translate.RateLimit, translate.QuotaExceeded, translate.Overloaded, translate.Timeout, translate.Upstream,
+		translate.InvalidRequest, translate.Authentication, translate.Permission, translate.NotFound, translate.TooLarge, translate.RateLimit, translate.QuotaExceeded, translate.Overloaded, translate.Timeout, translate.Upstream,
 	} {
 		e := &translate.Error{Kind: kind, Message: `what "went" wrong`}
 		body := c.Inbound.AppendError(nil, e)
