@@ -22,13 +22,13 @@ type rawStream struct {
 
 	like    frameShape // of the frames that skim passed over
 	buf     []byte
-	sent    int             // buf[:sent] is at the client
-	seen    int             // buf[:seen] was offered to the decoder
-	whole   int             // buf[:whole] is whole frames
-	pending []byte          // for the decoder; aliases buf
-	out     []byte          // what a client that asked for no usage is sent
+	sent    int                // buf[:sent] is at the client
+	seen    int                // buf[:seen] was offered to the decoder
+	whole   int                // buf[:whole] is whole frames
+	pending []byte             // for the decoder; aliases buf
+	out     []byte             // what a client that asked for no usage is sent
 	pooled  [2]*[16 << 10]byte // buf and out at first
-	partial bool            // the stream ended in half a frame
+	partial bool               // the stream ended in half a frame
 	ended   bool
 	err     error // of writing to the client
 }
