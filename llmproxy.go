@@ -15,9 +15,30 @@
 // both are translated, and what cannot be translated is reported in the
 // Llmproxy-Loss header (package translate).
 //
+// A failure before the first content is tried again, with another key and with
+// the next target of an alias (WithAlias, WithRetry); one after it ends the answer
+// as a failure in the client's own format.
+//
 // The host owns the server, the logger, the transport, authentication and the
 // storage of keys. The package starts no goroutine that outlives a request,
 // and reads no environment but through FromEnv.
+//
+// What it is made of can be used by itself:
+//
+//   - package provider: where providers are and what they speak, and any
+//     OpenAI-compatible server in one line
+//   - package rotate: pools of keys; Store is the interface of a key store of
+//     one's own, Transport a pool for any SDK, and packages rotate/sqlrotate and
+//     rotate/redisrotate share pools between processes
+//   - package gateway: Cloudflare AI Gateway (WithGateway)
+//   - package limit: requests, tokens and money for each principal
+//     (WithAdmission)
+//   - package price: what tokens cost (WithPrices)
+//   - package translate: the formats, and the neutral model between them
+//   - package observe/otel: OpenTelemetry traces and metrics (WithObserver)
+//
+// Routes, variables and what happens when a provider fails are in the
+// repository's docs.
 package llmproxy
 
 import (

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -176,13 +177,32 @@ func (l lines) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// The binary is static, and tells its version.
+// The binary is static, tells its version, and is started as it wants to be.
 func TestStaticBinary(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "llmproxy")
 	build := exec.Command("go", "build", "-trimpath", "-o", bin, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+	// What starts it elsewhere knows its flags.
+	usage, _ := exec.Command(bin, "-h").CombinedOutput()
+	for file, start := range map[string]string{"Dockerfile": "ENTRYPOINT", "llmproxy.service": "ExecStart="} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, line, ok := strings.Cut(string(text), start)
+		line, _, _ = strings.Cut(line, "\n")
+		flags := regexp.MustCompile(`[ "]-(\w+)`).FindAllStringSubmatch(line, -1)
+		if !ok || len(flags) == 0 {
+			t.Errorf("%s starts nothing: %s", file, line)
+		}
+		for _, f := range flags {
+			if !strings.Contains(string(usage), "  -"+f[1]+" ") {
+				t.Errorf("%s: there is no flag -%s\n%s", file, f[1], usage)
+			}
+		}
 	}
 	out, err := exec.Command(bin, "-version").Output()
 	if err != nil || !strings.Contains(string(out), "go1.") {
