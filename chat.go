@@ -91,10 +91,10 @@ func (x *exchange) chat(targets []target) error {
 	return x.run(targets, j)
 }
 
-// forget gives back the memory of a long request that is answered for good:
-// its stream may be open for hours. What was parsed may alias it, and is kept.
+// forget gives back the memory of a request that is answered for good: its
+// stream may be open for hours. What was parsed may alias it, and is kept.
 func (x *exchange) forget() {
-	if len(x.body) < smallBody || x.req != nil {
+	if x.req != nil {
 		return
 	}
 	x.input, x.forgotten = inputTokens(x.body), true
@@ -146,7 +146,7 @@ func (x *exchange) chatCall(asked string) func(*attempt) (*provider.Call, error)
 		if err != nil {
 			return nil, err
 		}
-		body, losses, err := a.out.AppendRequest(x.bodies.get(len(x.body)+1024).b, req)
+		body, losses, err := a.out.AppendRequest(x.bodies.get(len(x.body)+len(x.body)/8+256).b, req)
 		a.losses = append(a.losses, losses...)
 		c.Body = body
 		return c, err

@@ -239,20 +239,23 @@ type translation struct {
 	a      *attempt
 	resp   *http.Response
 	w      translate.EventWriter
-	pooled *[16 << 10]byte // buf at first
 	buf    []byte          // not yet written
+	pooled *[16 << 10]byte // buf, where first is too small
 	gone   error           // of writing to the client
+	first  [1 << 10]byte   // buf at first: all that a slow stream needs
 }
 
 func newTranslation(a *attempt, resp *http.Response) *translation {
-	t := &translation{a: a, resp: resp, w: a.inbound().NewEventWriter(a.req), pooled: streamBuffers.Get().(*[16 << 10]byte)}
-	t.buf = t.pooled[:0]
+	t := &translation{a: a, resp: resp, w: a.inbound().NewEventWriter(a.req)}
+	t.buf = t.first[:0]
 	return t
 }
 
 func (t *translation) release() {
 	t.a.rec.Losses = append(t.a.rec.Losses, t.w.Losses()...)
-	streamBuffers.Put(t.pooled)
+	if t.pooled != nil {
+		streamBuffers.Put(t.pooled)
+	}
 }
 
 // flush lets the client have what there is.
@@ -275,6 +278,10 @@ func (t *translation) event(e *translate.Event) error {
 	a.observeEvent(e)
 	a.rec.Losses = append(a.rec.Losses, e.Losses...)
 	e.State = a.claimed(e.State)
+	if t.pooled == nil && len(t.buf) > len(t.first)/2 {
+		t.pooled = streamBuffers.Get().(*[16 << 10]byte)
+		t.buf = append(t.pooled[:0], t.buf...)
+	}
 	t.buf = t.w.AppendEvent(t.buf, e)
 	if !a.committed && e.IsContent() {
 		contentType := "text/event-stream"
