@@ -23,7 +23,7 @@
 // storage of keys. The package starts no goroutine that outlives a request,
 // and reads no environment but through FromEnv.
 //
-// What it is made of can be used by itself:
+// Its parts, most of which can be used by themselves:
 //
 //   - package provider: where providers are and what they speak, and any
 //     OpenAI-compatible server in one line
