@@ -125,9 +125,9 @@ func (s *rawStream) offer() bool {
 			s.seen = end
 			continue
 		}
-		text := s.find.len(frame)
-		s.a.text += int64(text)
 		if skims && s.skim(frame) {
+			text := s.find.len(frame)
+			s.a.text += int64(text)
 			s.like.set(frame, text)
 			s.seen = end
 			continue

@@ -186,6 +186,7 @@ func (a *attempt) observeResponse(r *translate.Response) {
 }
 
 func (a *attempt) observeEvent(e *translate.Event) {
+	a.text += int64(len(e.Text))
 	switch e.Type {
 	case translate.EventStart:
 		a.rec.ResponseID, a.rec.ResponseModel = e.ID, e.Model
@@ -271,11 +272,10 @@ func (t *translation) flush() error {
 
 func (t *translation) event(e *translate.Event) error {
 	a := t.a
-	a.text += int64(len(e.Text))
+	a.observeEvent(e)
 	if err := a.bounded(len(t.buf)); err != nil {
 		return err
 	}
-	a.observeEvent(e)
 	a.rec.Losses = append(a.rec.Losses, e.Losses...)
 	e.State = a.claimed(e.State)
 	if t.pooled == nil && len(t.buf) > len(t.first)/2 {
