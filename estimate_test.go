@@ -100,13 +100,14 @@ func TestRawStreamCountsText(t *testing.T) {
 			}
 		}
 		x := &exchange{p: &Proxy{config: config{Limits: Limits{Event: 1 << 20, ResponseBody: 1 << 20}}}, w: httptest.NewRecorder(), committed: true}
-		a := &attempt{exchange: x}
+		a := &attempt{exchange: x, format: f}
 		raw := &rawStream{a: a, r: bytes.NewReader(stream), skim: skimmer(f), find: textFinder{keys: contentKeys[f]}}
 		for e, err := range out.Events(raw) {
 			if err != nil {
 				t.Fatal(f, err)
 			}
 			a.observeEvent(e)
+			raw.count(e)
 		}
 		if want < 500 || x.text < want-5 || x.text > want+5 { // an escape is more or less than what it stands for
 			t.Errorf("%s: %d bytes of text are counted as %d", f, want, x.text)

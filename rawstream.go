@@ -132,6 +132,9 @@ func (s *rawStream) offer() bool {
 			s.seen = end
 			continue
 		}
+		if s.repeats() {
+			s.a.text += int64(s.find.len(frame))
+		}
 		s.pending, s.seen = s.buf[s.seen:end], end
 		return true
 	}
@@ -140,6 +143,17 @@ func (s *rawStream) offer() bool {
 		return true
 	}
 	return false
+}
+
+// repeats reports a format that repeats its text at the end, which a decoder
+// takes for new where it has not seen it before.
+func (s *rawStream) repeats() bool { return s.a.format == translate.Responses }
+
+// count counts the text of an event from frames that were not skimmed.
+func (s *rawStream) count(e *translate.Event) {
+	if !s.repeats() {
+		s.a.text += int64(len(e.Text))
+	}
 }
 
 // send sends the whole frames.

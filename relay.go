@@ -186,7 +186,6 @@ func (a *attempt) observeResponse(r *translate.Response) {
 }
 
 func (a *attempt) observeEvent(e *translate.Event) {
-	a.text += int64(len(e.Text))
 	switch e.Type {
 	case translate.EventStart:
 		a.rec.ResponseID, a.rec.ResponseModel = e.ID, e.Model
@@ -272,10 +271,11 @@ func (t *translation) flush() error {
 
 func (t *translation) event(e *translate.Event) error {
 	a := t.a
-	a.observeEvent(e)
+	a.text += int64(len(e.Text))
 	if err := a.bounded(len(t.buf)); err != nil {
 		return err
 	}
+	a.observeEvent(e)
 	a.rec.Losses = append(a.rec.Losses, e.Losses...)
 	e.State = a.claimed(e.State)
 	if t.pooled == nil && len(t.buf) > len(t.first)/2 {
@@ -332,6 +332,7 @@ func (a *attempt) relayStream(resp *http.Response, r *bodyReader) error {
 			return a.endRaw(resp, raw, err)
 		}
 		a.observeEvent(e)
+		raw.count(e)
 		if !a.committed && e.IsContent() {
 			a.streamHeader(resp, "text/event-stream", true)
 			a.forget()
