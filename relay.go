@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"iter"
 	"net/http"
 	"strconv"
 	"sync"
@@ -212,113 +211,6 @@ func (a *attempt) streamHeader(resp *http.Response, contentType string, raw bool
 	a.firstByte()
 	a.w.WriteHeader(resp.StatusCode)
 	a.streaming.Store(true)
-}
-
-// translateStream writes events in the client's format as they come.
-func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events iter.Seq2[*translate.Event, error]) error {
-	if err := a.parseRequest(); err != nil {
-		return err
-	}
-	t := newTranslation(a, resp)
-	defer t.release()
-	r.flush = t.flush
-	for e, err := range events {
-		if err == nil {
-			err = t.event(e)
-		}
-		if err != nil {
-			return t.fail(err)
-		}
-	}
-	return t.flush()
-}
-
-// translation is a stream on its way into the client's format. It is not part
-// of translateStream's frame, which is as deep in the stack as a stream waits.
-type translation struct {
-	a      *attempt
-	resp   *http.Response
-	w      translate.EventWriter
-	buf    []byte          // not yet written
-	pooled *[16 << 10]byte // buf, where first is too small
-	gone   error           // of writing to the client
-	first  [1 << 10]byte   // buf at first: all that a slow stream needs
-}
-
-func newTranslation(a *attempt, resp *http.Response) *translation {
-	t := &translation{a: a, resp: resp, w: a.inbound().NewEventWriter(a.req)}
-	t.buf = t.first[:0]
-	return t
-}
-
-func (t *translation) release() {
-	t.a.rec.Losses = append(t.a.rec.Losses, t.w.Losses()...)
-	if t.pooled != nil {
-		streamBuffers.Put(t.pooled)
-	}
-}
-
-// flush lets the client have what there is.
-func (t *translation) flush() error {
-	if len(t.buf) == 0 || !t.a.committed {
-		return nil
-	}
-	t.gone = t.a.write(t.buf)
-	t.buf = t.buf[:0]
-	t.a.flush()
-	return t.gone
-}
-
-func (t *translation) event(e *translate.Event) error {
-	a := t.a
-	a.text += int64(len(e.Text))
-	if err := a.bounded(len(t.buf)); err != nil {
-		return err
-	}
-	a.observeEvent(e)
-	a.rec.Losses = append(a.rec.Losses, e.Losses...)
-	e.State = a.claimed(e.State)
-	if t.pooled == nil && len(t.buf) > len(t.first)/2 {
-		t.pooled = streamBuffers.Get().(*[16 << 10]byte)
-		t.buf = append(t.pooled[:0], t.buf...)
-	}
-	t.buf = t.w.AppendEvent(t.buf, e)
-	if !a.committed && e.IsContent() {
-		contentType := "text/event-stream"
-		if a.rt.jsonArray {
-			contentType = "application/json"
-		}
-		a.streamHeader(t.resp, contentType, false)
-	}
-	return nil
-}
-
-// fail ends the stream with an error, in its own words once it has begun.
-func (t *translation) fail(err error) error {
-	if t.gone != nil {
-		return t.gone
-	}
-	if !t.a.committed {
-		return err
-	}
-	err = t.a.explain(t.resp.Request.Context(), err)
-	t.buf = t.w.AppendError(t.buf, translate.AsError(err))
-	if ferr := t.flush(); ferr != nil {
-		return ferr
-	}
-	return err
-}
-
-// bounded reports an answer whose text is too long, or one that has held bytes
-// and no content yet.
-func (a *attempt) bounded(held int) error {
-	switch limit := a.p.Limits.ResponseBody; {
-	case a.text > limit: // some formats repeat the answer at its end, so that it is held
-		return &limitError{answerTooLarge, limit}
-	case !a.committed && int64(held) > limit:
-		return &limitError{noContent, limit}
-	}
-	return nil
 }
 
 // relayStream passes a stream on as it comes, frame by frame, and reads along:

@@ -48,8 +48,9 @@ func OpenState(native, v string) *State {
 	if v == "" {
 		return nil
 	}
-	if strings.HasPrefix(v, sealed) {
-		if b, err := base64.StdEncoding.DecodeString(v); err == nil {
+	if SealedText([]byte(v[:min(len(v), len(sealMark)+1)])) {
+		// Some clients hold bytes, and write them in the URL-safe alphabet.
+		if b, err := base64.StdEncoding.DecodeString(standardBase64(v)); err == nil {
 			r := reader{b[len(sealMagic):], true}
 			if s := r.state(); r.ok && s != nil {
 				return s
@@ -228,7 +229,7 @@ func SealedText(text []byte) bool {
 		if len(rest) >= 5 && bytes.EqualFold(rest[:5], []byte("u002b")) && bytes.HasPrefix(rest[5:], sealMark) {
 			return true
 		}
-	case '+':
+	case '+', '-':
 		if bytes.HasPrefix(rest, sealMark) {
 			return true
 		}
@@ -237,8 +238,6 @@ func SealedText(text []byte) bool {
 	return bytes.Contains(text[:min(len(text), maxBareID+len(toolIDMark))], []byte(toolIDMark))
 }
 
-// sealed is how a sealed state begins, with a plus sign and sealMark.
-var (
-	sealed   = base64.StdEncoding.EncodeToString([]byte(sealMagic))
-	sealMark = []byte(sealed[1:])
-)
+// sealMark is how a sealed state begins, behind a plus sign, or behind the minus
+// that the URL-safe alphabet has for it.
+var sealMark = []byte(base64.StdEncoding.EncodeToString([]byte(sealMagic))[1:])

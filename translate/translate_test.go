@@ -18,6 +18,9 @@ func TestStateSealAndOpen(t *testing.T) {
 		if s.Origin == "anthropic" && sealed != s.Data {
 			t.Errorf("native state is changed: %q", sealed)
 		}
+		if safe := OpenState("anthropic", strings.TrimRight(strings.NewReplacer("+", "-", "/", "_").Replace(sealed), "=")); s.Origin != "" && *safe != *OpenState("anthropic", sealed) {
+			t.Errorf("in the URL-safe alphabet it is %+v", safe)
+		}
 		got := OpenState("anthropic", sealed)
 		if s.Origin != "" && *got != *s {
 			t.Errorf("got %+v, want %+v", got, s)
@@ -213,6 +216,7 @@ func TestSealed(t *testing.T) {
 	s := &State{Origin: "gemini", Data: "x"}
 	for body, want := range map[string]bool{
 		`{"signature":"` + s.Seal("anthropic") + `"}`: true, `{"signature":"` + strings.ReplaceAll(s.Seal("anthropic"), "+", `\u002b`) + `"}`: true,
+		`{"signature":"` + strings.NewReplacer("+", "-", "/", "_").Replace(s.Seal("anthropic")) + `"}`: true,
 		`{"id":"` + PackToolID("a", s, nil) + `"}`: true, `{"signature":"c2ln"}`: false,
 	} {
 		if Sealed([]byte(body)) != want {
