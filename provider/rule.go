@@ -78,9 +78,9 @@ func edited(c *Call, model string, rules []Rule) (pieces, error) {
 			return nil, translate.Errorf(translate.InvalidRequest, "the request body is not a JSON object")
 		}
 	}
-	e := edits{call: c, model: model, top: top}
+	e := edits{call: c, model: model, top: top, made: make([]jsonx.Edit, 0, len(c.Edits)+4)}
 	for _, ed := range c.Edits {
-		e.set(ed.Name, ed.Value)
+		e.made = append(e.made, jsonx.Edit(ed))
 	}
 	if model != c.Model {
 		if _, ok := e.get("model"); ok {
