@@ -39,6 +39,9 @@ type exchange struct {
 	forgotten bool  // body is no longer there
 	input     int64 // its tokens, about
 
+	values  [8]string // of the answer's header
+	setting int       // how many of them are taken
+
 	direct    bool        // the gateway failed: go around it
 	committed bool        // the answer's header is out
 	streaming atomic.Bool // it is a stream's
@@ -48,6 +51,18 @@ type exchange struct {
 
 	text int64 // bytes of the answer's text so far
 	told bool  // the provider has told the usage of all of it
+}
+
+// set sets a header, whose name is canonical, without memory of its own.
+func (x *exchange) set(h http.Header, name, value string) {
+	if x.setting == len(x.values) {
+		h[name] = []string{value}
+		return
+	}
+	i := x.setting
+	x.values[i] = value
+	x.setting++
+	h[name] = x.values[i:x.setting:x.setting]
 }
 
 // inbound returns the server's side of a format.

@@ -129,12 +129,12 @@ func (a *attempt) writeHeader(resp *http.Response, contentType string, raw bool)
 	}
 	a.setAdmitted(h)
 	if contentType != "" {
-		h.Set("Content-Type", contentType)
+		a.set(h, "Content-Type", contentType)
 		h.Del("Content-Encoding")
 	}
-	h.Set("Llmproxy-Provider", a.target.provider.Name())
+	a.set(h, "Llmproxy-Provider", a.target.provider.Name())
 	if a.target.model != "" && isToken(a.target.model) {
-		h.Set("Llmproxy-Model", a.target.model)
+		a.set(h, "Llmproxy-Model", a.target.model)
 	}
 	if n := len(a.rec.Attempts) + 1; n > 1 {
 		h.Set("Llmproxy-Attempts", strconv.Itoa(n))

@@ -130,7 +130,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{p: p, w: w, r: r, start: p.now()}
 	x.rec.ID = requestID(r)
 	x.rec.Method, x.rec.Start = r.Method, x.start
-	w.Header().Set("X-Request-Id", x.rec.ID)
+	x.set(w.Header(), "X-Request-Id", x.rec.ID)
 	defer x.finish()
 	if p.cors.handle(w, r) {
 		x.rec.Route, x.rec.Status = "preflight", http.StatusNoContent

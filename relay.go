@@ -77,7 +77,7 @@ func (a *attempt) relayWhole(resp *http.Response, r io.Reader) error {
 	a.writeHeader(resp, resp.Header.Get("Content-Type"), true)
 	a.firstByte()
 	if !rest {
-		a.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		a.set(a.w.Header(), "Content-Length", strconv.Itoa(len(body)))
 	}
 	a.w.WriteHeader(resp.StatusCode)
 	if err := a.write(body); err != nil || !rest {
@@ -121,7 +121,7 @@ func (a *attempt) translateWhole(resp *http.Response, whole *translate.Response)
 	a.losses = append(append(a.losses, whole.Losses...), losses...)
 	a.writeHeader(resp, "application/json", false)
 	a.firstByte()
-	a.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	a.set(a.w.Header(), "Content-Length", strconv.Itoa(len(body)))
 	a.w.WriteHeader(resp.StatusCode)
 	return a.write(body)
 }
@@ -206,8 +206,8 @@ func (a *attempt) observeEvent(e *translate.Event) {
 func (a *attempt) streamHeader(resp *http.Response, contentType string, raw bool) {
 	h := a.w.Header()
 	a.writeHeader(resp, contentType, raw)
-	h.Set("Cache-Control", "no-cache")
-	h.Set("X-Accel-Buffering", "no") // nginx would gather the stream
+	a.set(h, "Cache-Control", "no-cache")
+	a.set(h, "X-Accel-Buffering", "no") // nginx would gather the stream
 	a.firstByte()
 	a.w.WriteHeader(resp.StatusCode)
 	a.streaming.Store(true)

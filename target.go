@@ -1,6 +1,7 @@
 package llmproxy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/go-llmproxy/llmproxy/provider"
@@ -11,6 +12,8 @@ import (
 type target struct {
 	provider provider.Provider
 	model    string // in the provider's terms
+
+	client, format translate.Format // what formatFor chose for which client; empty: not asked yet
 }
 
 // targets finds what a client's model name stands for: an alias's targets,
@@ -56,7 +59,7 @@ func (p *Proxy) target(model string, f translate.Format) (target, error) {
 		if !ok {
 			return target{}, modelError("the model " + quote(model) + " names no provider; use provider/model, as GET /v1/models lists them")
 		}
-		return target{pr, model}, nil
+		return target{provider: pr, model: model}, nil
 	}
 	if alias, ok := p.names[prefix]; ok {
 		prefix = alias
@@ -68,7 +71,7 @@ func (p *Proxy) target(model string, f translate.Format) (target, error) {
 	if rest == "" {
 		return target{}, modelError("the model is empty after " + quote(prefix+"/"))
 	}
-	return target{pr, rest}, nil
+	return target{provider: pr, model: rest}, nil
 }
 
 func modelError(msg string) error {
@@ -88,14 +91,17 @@ func quote(s string) string {
 // formatFor chooses the format in which to call a target: the client's own
 // where the provider speaks it, so that bytes pass, else the provider's best.
 func (t *target) formatFor(f translate.Format) (translate.Format, bool) {
-	formats := t.provider.Formats(t.model)
-	for _, have := range formats {
-		if have == f {
-			return f, true
+	if t.client != f || t.format == "" {
+		formats := t.provider.Formats(t.model)
+		switch {
+		case len(formats) == 0:
+			return "", false
+		case slices.Contains(formats, f):
+			t.format = f
+		default:
+			t.format = formats[0]
 		}
+		t.client = f
 	}
-	if len(formats) == 0 {
-		return "", false
-	}
-	return formats[0], true
+	return t.format, true
 }

@@ -266,7 +266,7 @@ func (x *exchange) serveCompat() error {
 	slug, rest, _ := strings.Cut(model, "/")
 	name, ok := g.ProviderOf(slug)
 	if pr := x.p.byName[name]; ok && pr != nil {
-		return x.run([]target{{pr, rest}}, &job{op: provider.Forward, raw: true, answer: (*attempt).relayRaw, request: func(ctx context.Context, a *attempt) (*http.Request, error) {
+		return x.run([]target{{provider: pr, model: rest}}, &job{op: provider.Forward, raw: true, answer: (*attempt).relayRaw, request: func(ctx context.Context, a *attempt) (*http.Request, error) {
 			a.via = g
 			return request(ctx, a.key)
 		}})
@@ -274,7 +274,7 @@ func (x *exchange) serveCompat() error {
 	if slug != "dynamic" && !ok {
 		return memberError("model", "no provider "+quote(slug)+" is configured")
 	}
-	if err := x.admit(provider.Forward, &target{gatewayProvider{}, model}); err != nil {
+	if err := x.admit(provider.Forward, &target{provider: gatewayProvider{}, model: model}); err != nil {
 		return err
 	}
 	// A dynamic route, or a provider whose key is stored in the gateway.
