@@ -92,10 +92,13 @@ func (x *exchange) chat(targets []target) error {
 }
 
 // forget gives back the memory of a request that is answered for good: its
-// stream may be open for hours. What was parsed may alias it, and is kept.
+// stream may be open for hours.
 func (x *exchange) forget() {
-	if x.req != nil {
-		return
+	if r := x.req; r != nil { // it aliases the body
+		if r.Format == translate.Responses {
+			return // whose events repeat much of the request
+		}
+		*r = translate.Request{Format: r.Format, Model: r.Model, Stream: r.Stream, IncludeUsage: r.IncludeUsage}
 	}
 	x.input, x.forgotten = inputTokens(x.body), true
 	x.body, x.layout, x.streamOptions = nil, nil, nil

@@ -82,6 +82,7 @@ func (t *translation) event(e *translate.Event) error {
 			contentType = "application/json"
 		}
 		a.streamHeader(t.resp, contentType, false)
+		a.forget()
 	}
 	return nil
 }
