@@ -108,6 +108,14 @@ type Citation struct {
 	Raw    json.RawMessage
 }
 
+// Bound gives a citation that is tied to its whole block the block's bounds,
+// for formats that must tell some.
+func (c *Citation) Bound(from, to int) {
+	if c.Start == 0 && c.End == 0 {
+		c.Start, c.End = from, to
+	}
+}
+
 // PartKind is the kind of a block in a stream.
 type PartKind uint8
 

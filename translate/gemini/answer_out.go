@@ -41,6 +41,8 @@ type eventWriter struct {
 	wrote     bool          // the block under way has a part
 	citations []translate.Citation
 	text      []byte // of the answer, where citations may need its offsets
+	block     int    // where in text the block under way begins
+	cited     int    // citations before it
 	input     []byte // arguments of the call under way
 	call      translate.Event
 	thinking  []*translate.Thinking // since the last call
@@ -108,7 +110,7 @@ func (w *eventWriter) event(dst []byte, e *translate.Event) []byte {
 }
 
 func (w *eventWriter) blockStart(e *translate.Event) {
-	w.wrote = false
+	w.wrote, w.block, w.cited = false, len(w.text), len(w.citations)
 	switch e.Kind {
 	case translate.KindToolUse:
 		w.call, w.input = *e, w.input[:0]
@@ -159,6 +161,13 @@ func (w *eventWriter) blockStop(e *translate.Event) {
 	case translate.KindToolUse:
 		w.functionCall()
 	case translate.KindText, translate.KindThinking:
+		if cites := w.citations[w.cited:]; len(cites) > 0 {
+			from := utf8.RuneCount(w.text[:w.block])
+			to := from + utf8.RuneCount(w.text[w.block:])
+			for i := range cites {
+				cites[i].Bound(from, to)
+			}
+		}
 		if e.State == nil {
 			return
 		}

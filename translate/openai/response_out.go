@@ -119,7 +119,7 @@ func sortParts(parts []translate.Part, losses *translate.Losses) (m wireAnswer) 
 					losses.Add("choices[0].message.annotations", "only citations of web pages can be shown")
 					continue
 				}
-				bound(&c, from, runes)
+				c.Bound(from, runes)
 				m.citations = append(m.citations, c)
 			}
 			if p.State != nil {
@@ -154,13 +154,6 @@ func sortParts(parts []translate.Part, losses *translate.Losses) (m wireAnswer) 
 	}
 	m.text, m.refusal, m.reasoning = strings.Join(text, ""), strings.Join(refusal, ""), strings.Join(reasoning, "\n\n")
 	return m
-}
-
-// bound gives a citation of a whole block that block's bounds.
-func bound(c *translate.Citation, from, to int) {
-	if c.Start == 0 && c.End == 0 {
-		c.Start, c.End = from, to
-	}
 }
 
 func annotation(e *jsonx.Encoder, c *translate.Citation) {

@@ -176,7 +176,7 @@ func (w *eventWriter) blockDelta(e *jsonx.Encoder, b *block, ev *translate.Event
 			return
 		}
 		cite := *c
-		bound(&cite, b.from, w.runes)
+		cite.Bound(b.from, w.runes)
 		w.open(e)
 		e.Key("annotations").Array()
 		annotation(e, &cite)

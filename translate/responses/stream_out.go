@@ -3,6 +3,7 @@ package responses
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/translate"
@@ -282,6 +283,9 @@ func (w *eventWriter) cite(e *translate.Event) {
 		w.losses.Add("output.citations", "a citation without an address has no place in Responses")
 		return
 	}
+	bounded := *c
+	c = &bounded
+	c.Bound(0, utf8.RuneCount(w.text))
 	appendAnnotation(&w.annotations, c)
 	out := w.beginPart("response.output_text.annotation.added", "content_index", w.item.content).Key("annotation_index").Int(w.cited).Key("annotation")
 	appendAnnotation(out, c)
