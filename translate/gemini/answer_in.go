@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"iter"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -212,8 +213,8 @@ func (a *answer) chunk(data []byte) error {
 		return nil
 	}
 	for i := range candidates.Elements() {
-		if i > 0 {
-			a.losses.Add("candidates["+strconv.Itoa(i)+"]", "one answer only is translated")
+		if n := candidateIndex(candidates, int64(i)); n != 0 {
+			a.lose("candidates["+strconv.FormatInt(n, 10)+"]", "one answer only is translated")
 			continue
 		}
 		a.candidate(&candidates)
@@ -222,6 +223,27 @@ func (a *answer) chunk(data []byte) error {
 		return translate.Malformed(err)
 	}
 	return nil
+}
+
+// candidateIndex returns the number of the candidate at d, whose place in a
+// chunk is another: a chunk of a stream may hold the second one alone.
+func candidateIndex(d jsonx.Decoder, place int64) int64 {
+	if d.Kind() != jsonx.Object {
+		return place
+	}
+	for k := range d.Members() {
+		if string(k) == "index" && d.Kind() == jsonx.Number {
+			return d.Int()
+		}
+	}
+	return place
+}
+
+// lose records a loss, once: every chunk may hold the same.
+func (a *answer) lose(path, reason string) {
+	if loss := (translate.Loss{Path: path, Reason: reason}); !slices.Contains(a.losses, loss) {
+		a.losses = append(a.losses, loss)
+	}
 }
 
 func (a *answer) candidate(d *jsonx.Decoder) {
@@ -243,6 +265,10 @@ func (a *answer) candidate(d *jsonx.Decoder) {
 			}
 		case "finishMessage":
 			a.message = d.String()
+		case "logprobsResult":
+			if !d.Null() {
+				a.lose("candidates[0].logprobsResult", "in another shape than OpenAI's")
+			}
 		case "groundingMetadata":
 			cited = append(cited, grounding(d)...)
 		case "citationMetadata":
@@ -344,7 +370,7 @@ func (a *answer) cite(list []translate.Citation) {
 		return
 	}
 	if a.open != translate.KindText {
-		a.losses.Add("candidates[0].groundingMetadata", "cites no text")
+		a.lose("candidates[0].groundingMetadata", "cites no text")
 		return
 	}
 	for i := range list {

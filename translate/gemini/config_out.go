@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/go-llmproxy/llmproxy/translate"
@@ -60,9 +61,10 @@ func (w *requestWriter) config() {
 		}
 		e.EndArray()
 	}
-	w.output()
+	extra := w.extra("generationConfig.")
+	w.output(extra)
 	w.thinking()
-	w.members(w.extra("generationConfig."))
+	w.members(extra)
 	if len(e.B) == empty {
 		e.B = e.B[:before]
 		return
@@ -70,13 +72,17 @@ func (w *requestWriter) config() {
 	e.EndObject()
 }
 
-func (w *requestWriter) output() {
+// output writes the form that the answer must have. extra may hold its type,
+// where it is not JSON: text/x.enum.
+func (w *requestWriter) output(extra []translate.Member) {
 	o := &w.r.Output
-	switch o.Type {
-	case translate.OutputJSON:
+	if o.Type == "" {
+		return
+	}
+	if !slices.ContainsFunc(extra, func(m translate.Member) bool { return m.Name == "responseMimeType" }) {
 		w.e.Key("responseMimeType").String("application/json")
-	case translate.OutputSchema:
-		w.e.Key("responseMimeType").String("application/json")
+	}
+	if o.Type == translate.OutputSchema {
 		w.schema("responseSchema", "responseJsonSchema", o.Schema, "response_format.schema")
 	}
 }

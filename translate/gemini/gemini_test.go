@@ -499,3 +499,15 @@ func BenchmarkEvent(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/event")
 }
+
+// An enumeration's media type is sent once.
+func TestEnumOutput(t *testing.T) {
+	r, err := Inbound{}.ParseRequest([]byte(`{"contents":[{"role":"user","parts":[{"text":"x"}]}],"generationConfig":{"responseMimeType":"text/x.enum","responseSchema":{"type":"STRING","enum":["A","B"]}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _, err := Outbound{}.AppendRequest(nil, r)
+	if n := strings.Count(string(b), "responseMimeType"); err != nil || n != 1 || !strings.Contains(string(b), `"responseMimeType":"text/x.enum"`) {
+		t.Errorf("%s, %v", b, err)
+	}
+}
