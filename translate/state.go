@@ -48,7 +48,7 @@ func OpenState(native, v string) *State {
 	if v == "" {
 		return nil
 	}
-	if SealedText([]byte(v[:min(len(v), len(sealMark)+1)])) {
+	if (v[0] == '+' || v[0] == '-') && strings.HasPrefix(v[1:], sealMark) {
 		// Some clients hold bytes, and write them in the URL-safe alphabet.
 		if b, err := base64.StdEncoding.DecodeString(standardBase64(v)); err == nil {
 			r := reader{b[len(sealMagic):], true}
@@ -226,11 +226,11 @@ func SealedText(text []byte) bool {
 	rest := text[1:]
 	switch text[0] {
 	case '\\': // some encoders escape a plus sign
-		if len(rest) >= 5 && bytes.EqualFold(rest[:5], []byte("u002b")) && bytes.HasPrefix(rest[5:], sealMark) {
+		if len(rest) >= 5 && bytes.EqualFold(rest[:5], []byte("u002b")) && bytes.HasPrefix(rest[5:], []byte(sealMark)) {
 			return true
 		}
 	case '+', '-':
-		if bytes.HasPrefix(rest, sealMark) {
+		if bytes.HasPrefix(rest, []byte(sealMark)) {
 			return true
 		}
 	}
@@ -240,4 +240,4 @@ func SealedText(text []byte) bool {
 
 // sealMark is how a sealed state begins, behind a plus sign, or behind the minus
 // that the URL-safe alphabet has for it.
-var sealMark = []byte(base64.StdEncoding.EncodeToString([]byte(sealMagic))[1:])
+var sealMark = base64.StdEncoding.EncodeToString([]byte(sealMagic))[1:]

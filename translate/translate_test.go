@@ -58,6 +58,9 @@ func TestPackToolID(t *testing.T) {
 
 func FuzzUnpackToolID(f *testing.F) {
 	f.Add(PackToolID("a", &State{Origin: "o", Data: "d"}, []*Thinking{{Text: "t", State: &State{Data: "x"}}}))
+	for _, id := range []string{"_llmp1_", "+mxsbXAx", "-mxsbXAx", "+mxsbXAx====", "-mxsbXAx_-"} {
+		f.Add(id)
+	}
 	f.Fuzz(func(t *testing.T, id string) {
 		UnpackToolID(id)
 		OpenState("x", id)
