@@ -220,10 +220,29 @@ func TestSealed(t *testing.T) {
 	for body, want := range map[string]bool{
 		`{"signature":"` + s.Seal("anthropic") + `"}`: true, `{"signature":"` + strings.ReplaceAll(s.Seal("anthropic"), "+", `\u002b`) + `"}`: true,
 		`{"signature":"` + strings.NewReplacer("+", "-", "/", "_").Replace(s.Seal("anthropic")) + `"}`: true,
-		`{"id":"` + PackToolID("a", s, nil) + `"}`: true, `{"signature":"c2ln"}`: false,
+		`{"id":"` + PackToolID("a", s, nil) + `"}`:                                                     true, `{"signature":"c2ln"}`: false,
 	} {
 		if Sealed([]byte(body)) != want {
 			t.Errorf("Sealed(%s) = %v", body, !want)
 		}
+	}
+}
+
+// Turns copies what it merges a few times at most, however many messages of one
+// role follow one another, and leaves the request as it is.
+func TestTurnsMergesManyMessages(t *testing.T) {
+	shared := make([]Part, 1, 8)
+	shared[0] = &Text{Text: "a"}
+	r := &Request{Messages: []Message{{Role: User, Parts: shared}}}
+	for range 1000 {
+		r.Messages = append(r.Messages, Message{Role: User, Parts: []Part{&Text{Text: "b"}}})
+	}
+	var turns []Message
+	allocs := testing.AllocsPerRun(1, func() { _, turns = r.Turns(false, new(Losses)) })
+	if len(turns) != 1 || len(turns[0].Parts) != 1001 || allocs > 100 {
+		t.Errorf("%d turns, %v allocations", len(turns), allocs)
+	}
+	if shared[:2][1] != nil {
+		t.Error("the request's own parts were written to")
 	}
 }

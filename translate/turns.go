@@ -16,6 +16,7 @@ import (
 // keepSystem is set it stays a message of its own.
 func (r *Request) Turns(keepSystem bool, losses *Losses) (system []*Text, turns []Message) {
 	leading := true
+	own := false // the last turn's parts are not the request's
 	for i, m := range r.Messages {
 		if m.Role == System || m.Role == Developer {
 			if leading {
@@ -35,11 +36,15 @@ func (r *Request) Turns(keepSystem bool, losses *Losses) (system []*Text, turns 
 		}
 		leading = false
 		if n := len(turns); n > 0 && turns[n-1].Role == m.Role && m.Role != System {
-			turns[n-1].Parts = append(turns[n-1].Parts[:len(turns[n-1].Parts):len(turns[n-1].Parts)], m.Parts...)
-			turns[n-1].Prefill = m.Prefill
+			last := &turns[n-1]
+			if !own {
+				last.Parts, own = slices.Clip(last.Parts), true
+			}
+			last.Parts = append(last.Parts, m.Parts...)
+			last.Prefill = m.Prefill
 			continue
 		}
-		turns = append(turns, m)
+		turns, own = append(turns, m), false
 	}
 	for i := range turns {
 		if turns[i].Role == User {
