@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -45,6 +44,7 @@ type attempt struct {
 	host   string // where the provider is
 	length int64  // of the answer's body; -1: unknown
 
+	copied  bool // the request shares no memory with a small body
 	unasked bool // the client did not ask for the usage that its stream will tell
 
 	masked masked // of an answer that is not read
@@ -287,6 +287,7 @@ func (a *attempt) build(ctx context.Context, j *job) (*http.Request, error) {
 		return nil, err
 	}
 	call.Losses = &a.losses
+	_, a.copied = a.target.provider.(*provider.HTTP)
 	req, err := a.target.provider.NewRequest(ctx, call, a.key)
 	if err != nil {
 		return nil, err
@@ -345,7 +346,9 @@ func (a *attempt) send(req *http.Request, j *job) error {
 
 func (a *attempt) roundTrip(req *http.Request) (*http.Response, error) {
 	a.watch.expect(a.p.Timeouts.ResponseHeader, errHeaderTimeout)
-	a.bodies.watch(req)
+	if err := a.bodies.watch(req, a.copied); err != nil {
+		return nil, a.broken(req.Context(), err)
+	}
 	resp, err := a.p.transports[a.target.provider.Name()].RoundTrip(req)
 	if err != nil {
 		a.aroundGateway(a.r.Context().Err() == nil)
@@ -403,8 +406,8 @@ type readCloser struct {
 
 // isStream reports whether a response is a stream of events.
 func isStream(h http.Header) bool {
-	t, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
-	switch t {
+	t, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	switch strings.ToLower(strings.TrimSpace(t)) {
 	case "text/event-stream", "application/vnd.amazon.eventstream", "application/x-ndjson", "application/stream+json":
 		return true
 	}

@@ -1,6 +1,7 @@
 package llmproxy
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"math/bits"
@@ -54,16 +55,12 @@ type bodies struct {
 	open    func() (io.ReadCloser, error) // the request under way once more
 }
 
-// smallBody is a body that waiting for costs more than its memory: net/http
-// writes a request's header and its body at once only where the body is a
-// bytes.Reader.
-const smallBody = 8 << 10
+// smallBody is a body that waiting for costs more than its memory. One that is
+// shorter is copied, by provider.HTTP or by watch.
+const smallBody = 16 << 10
 
 // get returns a buffer that is the exchange's until its end.
 func (s *bodies) get(n int) *buffer {
-	if n < smallBody {
-		return &buffer{make([]byte, 0, n)}
-	}
 	b := newBuffer(n)
 	if s.buffers == nil {
 		s.buffers = s.few[:0]
@@ -73,10 +70,16 @@ func (s *bodies) get(n int) *buffer {
 }
 
 // watch has the buffers wait for a request to be read, and the request let go of
-// its body then.
-func (s *bodies) watch(r *http.Request) {
-	if r.Body == nil || len(s.buffers) == 0 && r.ContentLength < smallBody {
-		return
+// its body then. A small body is copied instead, unless own says that it has
+// memory of its own: net/http writes a request's header and its body at once only
+// where the body is a bytes.Reader, which nobody can wait for.
+func (s *bodies) watch(r *http.Request, own bool) error {
+	small := r.ContentLength < smallBody
+	switch {
+	case r.Body == nil, small && (own || len(s.buffers) == 0):
+		return nil
+	case small && r.ContentLength > 0:
+		return copyBody(r)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,6 +88,17 @@ func (s *bodies) watch(r *http.Request) {
 	if r.GetBody != nil {
 		s.open, r.GetBody = r.GetBody, s.again
 	}
+	return nil
+}
+
+// copyBody gives a request's body memory of its own.
+func copyBody(r *http.Request) error {
+	b := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, b)
+	_ = r.Body.Close()
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
+	r.Body, _ = r.GetBody()
+	return err
 }
 
 // again is a request's GetBody, which a transport asks for when it sends a

@@ -5,6 +5,10 @@ import (
 	"io"
 	"net/http"
 	"testing"
+
+	"github.com/go-llmproxy/llmproxy/provider"
+	"github.com/go-llmproxy/llmproxy/rotate"
+	"github.com/go-llmproxy/llmproxy/translate"
 )
 
 // Memory that a transport may still read must not become another request's.
@@ -32,16 +36,16 @@ func TestBodiesAreFreeOnceRead(t *testing.T) {
 		freed := false
 		for range 100 { // the pool may forget one
 			var s bodies
-			b := s.get(10_000)
-			b.b = append(b.b, make([]byte, 100)...)
+			b := s.get(20_000)
+			b.b = b.b[:smallBody+100]
 			r, err := http.NewRequest("POST", "http://a", bytes.NewReader(b.b))
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.watch(r)
+			s.watch(r, false)
 			c.read(r)
 			s.release()
-			next := newBuffer(10_000)
+			next := newBuffer(20_000)
 			freed = freed || next == b
 		}
 		if freed != c.free {
@@ -59,6 +63,44 @@ func TestBufferSizes(t *testing.T) {
 			}
 			b.b = append(b.b, make([]byte, n+n/3)...) // as bodies that outgrow it do
 			b.free()
+		}
+	}
+}
+
+// A small body is sent from memory of its own: whoever has the buffer next
+// changes nothing of it.
+func TestSmallBodiesAreCopied(t *testing.T) {
+	const text = `{"model":"m"}`
+	openai := provider.OpenAI()
+	for name, build := range map[string]func(body []byte) (*http.Request, bool, error){
+		"a provider.HTTP's": func(body []byte) (*http.Request, bool, error) {
+			r, err := openai.NewRequest(t.Context(), &provider.Call{Op: provider.Chat, Format: translate.OpenAI, Model: "m", Body: body}, rotate.Key{})
+			return r, true, err
+		},
+		"another's": func(body []byte) (*http.Request, bool, error) {
+			r, err := http.NewRequest("POST", "http://a", bytes.NewReader(body))
+			return r, false, err
+		},
+	} {
+		var s bodies
+		b := s.get(len(text))
+		b.b = append(b.b, text...)
+		r, own, err := build(b.b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.watch(r, own); err != nil {
+			t.Fatal(err)
+		}
+		clear(b.b)
+		again, err := r.GetBody()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, body := range []io.Reader{r.Body, again} {
+			if sent, err := io.ReadAll(body); string(sent) != text || err != nil {
+				t.Errorf("%s body: %q, %v", name, sent, err)
+			}
 		}
 	}
 }

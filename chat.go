@@ -101,6 +101,12 @@ func (x *exchange) forget() {
 		*r = translate.Request{Format: r.Format, Model: r.Model, Stream: r.Stream, IncludeUsage: r.IncludeUsage}
 	}
 	x.input, x.forgotten = inputTokens(x.body), true
+	x.release()
+}
+
+// release gives back the memory of the request.
+func (x *exchange) release() {
+	x.layout.Release()
 	x.body, x.layout, x.streamOptions = nil, nil, nil
 	x.bodies.release()
 }

@@ -64,7 +64,11 @@ func connectionNames(h http.Header) map[string]bool {
 // shared with h. Nothing is allocated for what stays behind.
 func headersUp(h http.Header, pass, translated bool) http.Header {
 	named := connectionNames(h)
-	out := make(http.Header, len(h)+4)
+	more := 0 // than the eight that a small map has room for
+	if len(h) > 8 {
+		more = len(h) + 4
+	}
+	out := make(http.Header, more)
 	for name, v := range h {
 		class := headerClasses[name]
 		switch {

@@ -124,7 +124,7 @@ func (x *exchange) finish() {
 		x.p.history.add(&x.rec, x.p.now())
 	}
 	x.log(ctx)
-	x.bodies.release()
+	x.release()
 }
 
 func (x *exchange) log(ctx context.Context) {

@@ -3,6 +3,7 @@ package llmproxy
 import (
 	"iter"
 	"net/http"
+	"sync"
 
 	"github.com/go-llmproxy/llmproxy/translate"
 )
@@ -38,9 +39,11 @@ type translation struct {
 	first  [1 << 10]byte   // buf at first: all that a slow stream needs
 }
 
+var translations = sync.Pool{New: func() any { return new(translation) }}
+
 func newTranslation(a *attempt, resp *http.Response) *translation {
-	t := &translation{a: a, resp: resp, w: a.inbound().NewEventWriter(a.req)}
-	t.buf = t.first[:0]
+	t := translations.Get().(*translation)
+	t.a, t.resp, t.w, t.buf = a, resp, a.inbound().NewEventWriter(a.req), t.first[:0]
 	return t
 }
 
@@ -49,6 +52,8 @@ func (t *translation) release() {
 	if t.pooled != nil {
 		streamBuffers.Put(t.pooled)
 	}
+	t.a, t.resp, t.w, t.buf, t.pooled, t.gone = nil, nil, nil, nil, nil, nil
+	translations.Put(t)
 }
 
 // flush lets the client have what there is.

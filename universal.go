@@ -98,8 +98,7 @@ func (x *exchange) sendUniversal(req *http.Request, steps []gateway.Step, leases
 	began := x.p.now()
 	first := leases[0].attempt
 	first.watch.expect(x.p.Timeouts.ResponseHeader, errHeaderTimeout)
-	x.bodies.watch(req)
-	resp, err := x.p.transport.RoundTrip(req)
+	resp, err := x.p.transport.RoundTrip(req) // its body is none of the exchange's
 	first.watch.stop()
 	if err != nil {
 		first.aroundGateway(x.r.Context().Err() == nil)
@@ -115,7 +114,9 @@ func (x *exchange) sendUniversal(req *http.Request, steps []gateway.Step, leases
 	defer a.watch.stop()
 	// The provider's own transport takes it from here: it may have more to
 	// ask, or an answer to put into its format.
-	x.bodies.watch(steps[step].Request)
+	if err := x.bodies.watch(steps[step].Request, a.copied); err != nil {
+		return a.broken(req.Context(), err)
+	}
 	resp, err = transportOf(a.target.provider, &answered{resp, x.p.transport}).RoundTrip(steps[step].Request)
 	a.entry = Attempt{Provider: a.target.provider.Name(), Model: a.target.model, Format: a.format, Key: a.key.ID, Host: a.host, Start: began}
 	if err != nil {
@@ -294,7 +295,10 @@ func (x *exchange) relayGateway(req *http.Request, leases []lease) error {
 	defer func() { a.watch.stop() }() // a may be another by then
 	a.entry.Start = x.p.now()
 	a.watch.expect(x.p.Timeouts.ResponseHeader, errHeaderTimeout)
-	x.bodies.watch(req)
+	err := x.bodies.watch(req, false)
+	if err != nil {
+		return a.broken(ctx, err)
+	}
 	resp, err := x.p.transport.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		err = a.broken(ctx, err)

@@ -10,7 +10,8 @@ import (
 type pieces [][]byte
 
 // longBody is a body that is not worth a copy. A shorter one is better in one
-// piece: net/http then writes it together with the header.
+// piece, which net/http writes together with the header; and as it may be read
+// when an exchange is over, in one of its own.
 const longBody = 16 << 10
 
 func (p pieces) len() int64 {

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"io"
@@ -164,7 +165,7 @@ func (p *HTTP) request(ctx context.Context, c *Call, k rotate.Key, body pieces, 
 	switch {
 	case c.Body != nil:
 		if r.ContentLength = body.len(); r.ContentLength < longBody {
-			body = pieces{body.join()}
+			body = pieces{bytes.Join(body, nil)}
 		}
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(body.reader()), nil }
 		r.Body, _ = r.GetBody()

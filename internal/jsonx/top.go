@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unsafe"
 )
 
@@ -105,7 +106,8 @@ func find(d *Decoder) (*Layout, error) {
 	if err := d.object(); err != nil {
 		return nil, err
 	}
-	l := &Layout{b: d.b, members: make([]member, 0, 12), open: d.pos + 1, end: d.pos + 1}
+	l := layouts.Get().(*Layout)
+	l.b, l.open, l.end = d.b, d.pos+1, d.pos+1
 	for key := range d.Members() {
 		m := member{name: key, after: l.end, start: d.pos}
 		d.Skip()
@@ -115,6 +117,19 @@ func find(d *Decoder) (*Layout, error) {
 		}
 	}
 	return l, d.End()
+}
+
+var layouts = sync.Pool{New: func() any { return &Layout{members: make([]member, 0, 12)} }}
+
+// Release gives the memory of l, which may be nil, to the next layout. Nothing
+// of it may be used after.
+func (l *Layout) Release() {
+	if l == nil || cap(l.members) > 100 {
+		return
+	}
+	clear(l.members)
+	*l = Layout{members: l.members[:0]}
+	layouts.Put(l)
 }
 
 // Of reports whether l is the layout of b.
@@ -211,6 +226,7 @@ func Splice(dst, b []byte, edits ...Edit) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
+	defer l.Release()
 	for _, p := range l.Pieces(nil, edits...) {
 		dst = append(dst, p...)
 	}

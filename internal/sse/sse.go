@@ -71,7 +71,9 @@ func NewScanner(r io.Reader, max int) *Scanner {
 		max = MaxEvent(r)
 	}
 	f, _ := r.(FrameReader)
-	return &Scanner{r: r, frames: f, max: max, first: true}
+	s := scanners.Get().(*Scanner)
+	*s = Scanner{r: r, frames: f, max: max, first: true}
+	return s
 }
 
 // Next returns the next event that has data. It returns io.EOF at the end of
@@ -96,15 +98,19 @@ func (s *Scanner) Next() (*Event, error) {
 // long as it is open.
 const bufferSize = 8 << 10
 
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+var (
+	scanners = sync.Pool{New: func() any { return new(Scanner) }}
+	buffers  = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+)
 
-// Release gives the Scanner's buffer to the next one. Neither the Scanner nor
+// Release gives the Scanner's memory to the next one. Neither the Scanner nor
 // an event of it may be used after.
 func (s *Scanner) Release() {
 	if s.pooled != nil {
 		buffers.Put(s.pooled)
 	}
-	*s = Scanner{err: io.EOF}
+	*s = Scanner{}
+	scanners.Put(s)
 }
 
 // simple reads the next event where it is as nearly all are: in the buffer,
