@@ -155,7 +155,10 @@ func (x *exchange) chatCall(asked string) func(*attempt) (*provider.Call, error)
 		if err != nil {
 			return nil, err
 		}
+		model := x.req.Model
+		req.Model = a.target.model // it may be x.req: while it is written
 		body, losses, err := a.out.AppendRequest(x.bodies.get(len(x.body)+len(x.body)/8+256).b, req)
+		x.req.Model = model
 		a.losses = append(a.losses, losses...)
 		c.Body = body
 		return c, err
@@ -175,33 +178,31 @@ func (a *attempt) edits(asked string) []provider.Edit {
 	return edits
 }
 
-// neutral returns the request in no format's terms, for this target and key.
+// neutral returns the request in no format's terms, for this target and key; it
+// names the model that the client asked for.
 func (a *attempt) neutral() (*translate.Request, error) {
 	x := a.exchange
 	if err := x.parseRequest(); err != nil {
 		return nil, err
 	}
-	req := *x.req
-	req.Model = a.target.model
+	req := x.req
 	if x.owner != "" { // a conversation may hold the state of several keys
 		without, losses := req.WithoutStateOf(a.key.ID)
-		req = *without
+		req = without
 		a.losses = append(a.losses, losses...)
 	}
-	if err := a.fetchMedia(&req); err != nil {
-		return nil, err
-	}
-	return &req, nil
+	return a.fetchMedia(req)
 }
 
 // fetchMedia puts in the bytes of media that the target takes no URLs of,
 // where the host lets it. Without a fetcher the codec refuses them.
-func (a *attempt) fetchMedia(req *translate.Request) error {
+func (a *attempt) fetchMedia(r *translate.Request) (*translate.Request, error) {
 	accepts, ok := a.out.(translate.URLAcceptor)
 	if !ok || a.p.fetch == nil {
-		return nil
+		return r, nil
 	}
 	var err error
+	req := *r
 	req.Messages = translate.MapMedia(req.Messages, func(m *translate.Media) *translate.Media {
 		if err != nil || m.URL == "" || accepts.AcceptsURL(m) {
 			return m
@@ -217,5 +218,5 @@ func (a *attempt) fetchMedia(req *translate.Request) error {
 		fetched.Data = base64.StdEncoding.EncodeToString(data)
 		return &fetched
 	})
-	return err
+	return &req, err
 }

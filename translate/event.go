@@ -33,7 +33,8 @@ func (t EventType) String() string {
 //     text). No fragments at all mean {}.
 //   - media, opaque: Part in BlockStart is the whole part; no deltas.
 //
-// Text that is cited has deltas with a Citation and no Text.
+// Text that is cited has deltas with a Citation and no Text. A decoder may
+// write the next event where this one's Text was: whoever keeps it copies it.
 //
 // State is whole wherever it stands: in BlockStart for a tool use, in
 // BlockStop for text and thinking.
@@ -43,7 +44,7 @@ type Event struct {
 	Kind     PartKind
 	Redacted bool // thinking: BlockStart and BlockStop
 	Custom   bool // tool use: BlockStart
-	Text     string
+	Text     []byte
 	ID       string // Start: the response's; BlockStart: the tool use's or thinking's
 	Name     string // BlockStart: the tool's
 	Part     Part
@@ -63,7 +64,7 @@ type Event struct {
 func (e *Event) IsContent() bool {
 	switch e.Type {
 	case EventBlockDelta:
-		return e.Text != "" || e.Citation != nil
+		return len(e.Text) > 0 || e.Citation != nil
 	case EventBlockStart:
 		return e.Kind == KindToolUse || e.Part != nil || e.Redacted
 	case EventBlockStop:

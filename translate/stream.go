@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ func Collect(events iter.Seq2[*Event, error]) (*Response, error) {
 			r.Parts = append(r.Parts, e.newPart())
 			texts = append(texts, new(strings.Builder))
 		case EventBlockDelta:
-			texts[e.Index].WriteString(e.Text)
+			texts[e.Index].Write(e.Text)
 			if t, ok := r.Parts[e.Index].(*Text); ok && e.Citation != nil {
 				t.Citations = append(t.Citations, *e.Citation)
 			}
@@ -157,7 +158,7 @@ func replayPart(p Part) []Event {
 	var deltas []Event
 	text := func(s string) {
 		if s != "" {
-			deltas = append(deltas, Event{Type: EventBlockDelta, Text: s})
+			deltas = append(deltas, Event{Type: EventBlockDelta, Text: []byte(s)})
 		}
 	}
 	switch p := p.(type) {
@@ -211,7 +212,9 @@ func (s *Sequencer) Push(e *Event, emit func(*Event)) {
 		return
 	}
 	if s.open && e.Index != s.current {
-		s.held = append(s.held, *e)
+		held := *e
+		held.Text = bytes.Clone(e.Text)
+		s.held = append(s.held, held)
 		return
 	}
 	s.step(e, emit)

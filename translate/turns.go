@@ -16,6 +16,7 @@ import (
 // keepSystem is set it stays a message of its own.
 func (r *Request) Turns(keepSystem bool, losses *Losses) (system []*Text, turns []Message) {
 	leading := true
+	turns = make([]Message, 0, len(r.Messages))
 	own := false // the last turn's parts are not the request's
 	for i, m := range r.Messages {
 		if m.Role == System || m.Role == Developer {

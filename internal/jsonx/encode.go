@@ -62,6 +62,13 @@ func (e *Encoder) String(s string) *Encoder {
 	return e
 }
 
+// Text writes b as a string.
+func (e *Encoder) Text(b []byte) *Encoder {
+	e.value()
+	e.B = appendText(e.B, b)
+	return e
+}
+
 // Int writes i.
 func (e *Encoder) Int(i int64) *Encoder {
 	e.value()
@@ -107,8 +114,11 @@ const hexDigits = "0123456789abcdef"
 // AppendString appends s as a JSON string literal. Nothing is escaped that
 // need not be, and bytes that are not UTF-8 become U+FFFD.
 func AppendString(dst []byte, s string) []byte {
+	return appendText(dst, unsafe.Slice(unsafe.StringData(s), len(s))) // only read
+}
+
+func appendText(dst, b []byte) []byte {
 	dst = append(dst, '"')
-	b := unsafe.Slice(unsafe.StringData(s), len(s)) // only read
 	for len(b) > 0 {
 		n := plainUTF8(b)
 		dst = append(dst, b[:n]...)

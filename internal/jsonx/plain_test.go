@@ -112,20 +112,6 @@ func FuzzTemplate(f *testing.F) {
 	})
 }
 
-func TestText(t *testing.T) {
-	var text Text
-	var want, got []string
-	for i := range 300 {
-		s := string(bytes.Repeat([]byte{byte('a' + i%26)}, i))
-		want, got = append(want, s), append(got, text.String([]byte(s)))
-	}
-	for i := range want {
-		if got[i] != want[i] {
-			t.Fatalf("string %d is %q", i, got[i])
-		}
-	}
-}
-
 // What is trusted is read as what is checked, where it is JSON, and never past
 // its end.
 func FuzzTrust(f *testing.F) {

@@ -68,7 +68,6 @@ type streamReader struct {
 
 	like   jsonx.Template // of the last delta of nothing but text
 	likeTo *openBlock     // its block
-	texts  jsonx.Text
 }
 
 // openBlock is a block under way.
@@ -89,7 +88,7 @@ func (s *streamReader) emit(e translate.Event) { s.queue = append(s.queue, e) }
 func (s *streamReader) frame(data []byte) error {
 	if s.likeTo != nil {
 		if text, ok := s.like.Match(data); ok && len(text) > 0 {
-			s.text(s.likeTo, s.texts.String(text))
+			s.text(s.likeTo, text)
 			return nil
 		}
 	}
@@ -228,25 +227,26 @@ func (s *streamReader) begin(d *jsonx.Decoder, at int64) error {
 	s.blocks++
 	e.Kind = b.kind
 	s.emit(e)
-	s.text(b, text)
+	s.text(b, []byte(text))
 	for i := range cites {
 		s.emit(translate.Event{Type: translate.EventBlockDelta, Index: b.index, Kind: b.kind, Citation: &cites[i]})
 	}
 	return nil
 }
 
-func (s *streamReader) text(b *openBlock, text string) {
-	if text != "" {
+func (s *streamReader) text(b *openBlock, text []byte) {
+	if len(text) > 0 {
 		s.emit(translate.Event{Type: translate.EventBlockDelta, Index: b.index, Kind: b.kind, Text: text})
 	}
 }
 
 // delta is what a delta says, whatever its type: their members differ.
 type delta struct {
-	text, json, thinking, signature string
-	citation                        *translate.Citation
-	content                         []byte // a compaction's
-	end                             int    // where the literal of its one text ends; 0: it has none, or more
+	text, json, thinking []byte
+	signature            string
+	citation             *translate.Citation
+	content              []byte // a compaction's
+	end                  int    // where the literal of its one text ends; 0: it has none, or more
 }
 
 func (s *streamReader) delta(d *jsonx.Decoder, out *delta) {
@@ -254,11 +254,11 @@ func (s *streamReader) delta(d *jsonx.Decoder, out *delta) {
 		return
 	}
 	texts := 0
-	text := func() string {
-		s := s.texts.String(d.StringBytes())
+	text := func() []byte {
+		b := d.StringBytes()
 		texts++
 		out.end = d.Offset()
-		return s
+		return b
 	}
 	for k := range d.Members() {
 		switch key := string(k); key {
@@ -304,7 +304,7 @@ func (s *streamReader) apply(b *openBlock, d *delta) {
 		s.text(b, d.thinking)
 		b.signature += d.signature
 	case translate.KindToolUse:
-		b.fragments = b.fragments || d.json != ""
+		b.fragments = b.fragments || len(d.json) > 0
 		s.text(b, d.json)
 	case translate.KindOpaque:
 		b.json = append(b.json, d.json...)
@@ -335,7 +335,7 @@ func (s *streamReader) stop(b *openBlock) {
 		}
 	case translate.KindToolUse:
 		if !b.fragments && b.input != nil {
-			s.text(b, string(b.input))
+			s.text(b, b.input)
 		}
 	case translate.KindOpaque:
 		if len(b.json) > 0 && jsonx.Valid(b.json) {

@@ -111,7 +111,7 @@ func (w *eventWriter) begin(ev *translate.Event) {
 			Key("name").String(ev.Name).Key("input").Object().EndObject().EndObject()
 		w.end()
 		if w.custom {
-			w.partialJSON(`{"input":"`)
+			w.partialJSON([]byte(`{"input":"`))
 		}
 	case translate.KindOpaque:
 		if p, ok := ev.Part.(*translate.Opaque); ok && p.Format == translate.Anthropic {
@@ -138,7 +138,7 @@ func (w *eventWriter) opaque(p *translate.Opaque) {
 	w.open().Raw(raw)
 	w.end()
 	if input != nil && !emptyObject(input) {
-		w.partialJSON(string(input))
+		w.partialJSON(input)
 	}
 }
 
@@ -148,8 +148,8 @@ func (w *eventWriter) startDelta() *jsonx.Encoder {
 
 func (w *eventWriter) endDelta() { w.e.EndObject(); w.end() }
 
-func (w *eventWriter) partialJSON(s string) {
-	w.startDelta().Key("type").String("input_json_delta").Key("partial_json").String(s)
+func (w *eventWriter) partialJSON(b []byte) {
+	w.startDelta().Key("type").String("input_json_delta").Key("partial_json").Text(b)
 	w.endDelta()
 }
 
@@ -177,22 +177,23 @@ func (w *eventWriter) delta(ev *translate.Event) {
 			w.endDelta()
 		}
 	}
-	if ev.Text == "" {
+	if len(ev.Text) == 0 {
 		return
 	}
 	switch ev.Kind {
 	case translate.KindText, translate.KindRefusal:
 		w.openText()
-		w.startDelta().Key("type").String("text_delta").Key("text").String(ev.Text)
+		w.startDelta().Key("type").String("text_delta").Key("text").Text(ev.Text)
 		w.endDelta()
 	case translate.KindThinking:
 		w.openThinking()
-		w.startDelta().Key("type").String("thinking_delta").Key("thinking").String(ev.Text)
+		w.startDelta().Key("type").String("thinking_delta").Key("thinking").Text(ev.Text)
 		w.endDelta()
 	case translate.KindToolUse:
 		if w.custom { // the inside of a string
-			quoted := jsonx.AppendString(nil, ev.Text)
-			w.partialJSON(string(quoted[1 : len(quoted)-1]))
+			var quoted jsonx.Encoder
+			quoted.Text(ev.Text)
+			w.partialJSON(quoted.B[1 : len(quoted.B)-1])
 			return
 		}
 		w.partialJSON(ev.Text)
@@ -205,7 +206,7 @@ func (w *eventWriter) stop(ev *translate.Event) {
 		w.stopThinking(ev)
 	case translate.KindToolUse:
 		if w.custom {
-			w.partialJSON(`"}`)
+			w.partialJSON([]byte(`"}`))
 		}
 	case translate.KindText:
 		if ev.State != nil {

@@ -202,7 +202,7 @@ func (s *stream) delta() {
 
 func (s *stream) text(b *block, text string) {
 	if text != "" {
-		s.emit(translate.Event{Type: translate.EventBlockDelta, Index: b.index, Kind: b.kind, Text: text})
+		s.emit(translate.Event{Type: translate.EventBlockDelta, Index: b.index, Kind: b.kind, Text: []byte(text)})
 	}
 }
 

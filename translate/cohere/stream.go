@@ -137,7 +137,7 @@ func (s *stream) block(from origin, kind translate.PartKind) *block {
 
 func (s *stream) delta(b *block, text string) {
 	if text != "" {
-		s.emit(translate.Event{Type: translate.EventBlockDelta, Index: b.index, Kind: b.kind, Text: text})
+		s.emit(translate.Event{Type: translate.EventBlockDelta, Index: b.index, Kind: b.kind, Text: []byte(text)})
 	}
 }
 

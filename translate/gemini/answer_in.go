@@ -322,7 +322,7 @@ func (a *answer) words(kind translate.PartKind, text string, state *translate.St
 		if kind == translate.KindText {
 			a.text = append(a.text, text...)
 		}
-		a.emit(translate.Event{Type: translate.EventBlockDelta, Index: a.next, Kind: kind, Text: text})
+		a.emit(translate.Event{Type: translate.EventBlockDelta, Index: a.next, Kind: kind, Text: []byte(text)})
 	}
 	a.state = state
 }
@@ -357,7 +357,7 @@ func (a *answer) call(w *wirePart, state *translate.State) {
 	}
 	a.emit(translate.Event{Type: translate.EventBlockStart, Index: a.next, Kind: translate.KindToolUse, ID: id, Name: w.call.Name, State: state})
 	if args := string(w.call.Input); args != "{}" {
-		a.emit(translate.Event{Type: translate.EventBlockDelta, Index: a.next, Kind: translate.KindToolUse, Text: args})
+		a.emit(translate.Event{Type: translate.EventBlockDelta, Index: a.next, Kind: translate.KindToolUse, Text: []byte(args)})
 	}
 	a.emit(translate.Event{Type: translate.EventBlockStop, Index: a.next, Kind: translate.KindToolUse})
 	a.next++

@@ -144,12 +144,12 @@ func (w *eventWriter) blockDelta(e *translate.Event) {
 	}
 }
 
-func (w *eventWriter) words(text string, thought bool) {
-	if text == "" {
+func (w *eventWriter) words(text []byte, thought bool) {
+	if len(text) == 0 {
 		return
 	}
 	w.wrote = true
-	w.parts.Object().Key("text").String(text)
+	w.parts.Object().Key("text").Text(text)
 	if thought {
 		w.parts.Key("thought").Bool(true)
 	}

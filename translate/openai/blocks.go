@@ -1,8 +1,8 @@
 package openai
 
 import (
+	"bytes"
 	"strconv"
-	"strings"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/translate"
@@ -46,13 +46,13 @@ func (d *decoder) begin(b textBlock) {
 	d.emit(translate.Event{Type: translate.EventBlockStart, Index: b.index, Kind: b.kind, ID: b.id, Redacted: b.redacted})
 }
 
-func (d *decoder) textDelta(kind translate.PartKind, text string) {
+func (d *decoder) textDelta(kind translate.PartKind, text []byte) {
 	d.openText(kind)
 	d.appendText(text)
 }
 
-func (d *decoder) appendText(text string) {
-	if text != "" {
+func (d *decoder) appendText(text []byte) {
+	if len(text) > 0 {
 		d.emit(translate.Event{Type: translate.EventBlockDelta, Index: d.text.index, Kind: d.text.kind, Text: text})
 	}
 }
@@ -135,7 +135,7 @@ func (d *decoder) details(raw []byte) (any bool) {
 			continue
 		}
 		var p detail
-		var text string
+		var text []byte
 		for k := range dec.Members() {
 			switch string(k) {
 			case "type":
@@ -153,7 +153,7 @@ func (d *decoder) details(raw []byte) (any bool) {
 			case "data":
 				p.data = scalar(dec)
 			case "text", "summary":
-				text = scalar(dec)
+				text = scalarText(dec)
 			}
 		}
 		if dec.Err() != nil {
@@ -165,7 +165,7 @@ func (d *decoder) details(raw []byte) (any bool) {
 	return any
 }
 
-func (d *decoder) detailPiece(p detail, text string, position int64) {
+func (d *decoder) detailPiece(p detail, text []byte, position int64) {
 	if p.typ == "" {
 		p.typ = "reasoning.text"
 	}
@@ -252,9 +252,8 @@ type tracker struct {
 	begun         bool
 }
 
-func (t *tracker) push(s string) {
-	for i := range len(s) {
-		c := s[i]
+func (t *tracker) push(s []byte) {
+	for _, c := range s {
 		switch {
 		case t.esc:
 			t.esc = false
@@ -273,4 +272,4 @@ func (t *tracker) push(s string) {
 
 func (t *tracker) complete() bool { return t.begun && t.depth <= 0 && !t.inString }
 
-func blank(s string) bool { return strings.TrimSpace(s) == "" }
+func blank(s []byte) bool { return len(bytes.TrimSpace(s)) == 0 }

@@ -13,7 +13,7 @@ type call struct {
 	name    string
 	custom  bool
 	state   *translate.State
-	held    string // arguments that came before the name
+	held    []byte // arguments that came before the name
 	block   int
 	started bool
 	closed  bool
@@ -26,7 +26,7 @@ const noIndex = -1
 type fragment struct {
 	index     int64
 	id, name  string
-	args      string
+	args      []byte
 	custom    bool
 	signature string
 }
@@ -101,9 +101,9 @@ func (f *fragment) functionMember(key string, dec *jsonx.Decoder) {
 	case "arguments", "input":
 		switch dec.Kind() {
 		case jsonx.String:
-			f.args = dec.String()
+			f.args = dec.StringBytes()
 		case jsonx.Object, jsonx.Array: // Mistral, Workers AI
-			f.args = string(dec.Raw())
+			f.args = dec.Raw()
 		default:
 			dec.Skip()
 		}
@@ -122,7 +122,7 @@ func (d *decoder) find(f *fragment) *call {
 		case f.index == noIndex && f.id == "" && f.name == "":
 			return c
 		case f.index != noIndex && c.index == f.index:
-			if f.name != "" && (f.id != "" && f.id != c.id || f.id == "" && c.args.complete() && f.args != "") {
+			if f.name != "" && (f.id != "" && f.id != c.id || f.id == "" && c.args.complete() && len(f.args) > 0) {
 				return nil // another call under the same index
 			}
 			return c
@@ -134,7 +134,7 @@ func (d *decoder) find(f *fragment) *call {
 func (d *decoder) fragment(f *fragment) {
 	c := d.find(f)
 	if c == nil {
-		if f.id == "" && f.name == "" && f.args == "" {
+		if f.id == "" && f.name == "" && len(f.args) == 0 {
 			return // Workers AI ends its calls with empty ones
 		}
 		c = &call{index: f.index, id: f.id, custom: f.custom}
@@ -152,7 +152,7 @@ func (d *decoder) fragment(f *fragment) {
 	}
 	if !c.started {
 		if c.name == "" {
-			c.held += f.args
+			c.held = append(c.held, f.args...)
 			return
 		}
 		d.startCall(c)
@@ -167,12 +167,12 @@ func (d *decoder) startCall(c *call) {
 	d.next++
 	d.emit(translate.Event{Type: translate.EventBlockStart, Index: c.block, Kind: translate.KindToolUse, ID: c.id, Name: c.name, Custom: c.custom, State: c.state})
 	held := c.held
-	c.held = ""
+	c.held = nil
 	d.arguments(c, held)
 }
 
-func (d *decoder) arguments(c *call, args string) {
-	if args == "" || c.closed || !c.custom && c.args.complete() && blank(args) {
+func (d *decoder) arguments(c *call, args []byte) {
+	if len(args) == 0 || c.closed || !c.custom && c.args.complete() && blank(args) {
 		return
 	}
 	if !c.custom {

@@ -43,14 +43,13 @@ type decoder struct {
 
 	like     jsonx.Template // of the last chunk of nothing but text
 	likeKind translate.PartKind
-	texts    jsonx.Text
 }
 
 // value reads one JSON value. Its events are in d.queue.
 func (d *decoder) value(raw []byte, failed bool) error {
 	d.queue = d.queue[:0]
 	if text, ok := d.like.Match(raw); ok && len(text) > 0 && !failed {
-		d.textDelta(d.likeKind, d.texts.String(text))
+		d.textDelta(d.likeKind, text)
 		return nil
 	}
 	if err := d.read(raw, failed); err != nil {
@@ -181,9 +180,9 @@ func (d *decoder) members(dec *jsonx.Decoder, v *chunk) {
 				d.bare = true
 				v.content, v.hasDelta = true, true
 				if k == jsonx.String {
-					v.delta.content = dec.String()
+					v.delta.content = dec.StringBytes()
 				} else {
-					v.delta.content = string(dec.Raw())
+					v.delta.content = dec.Raw()
 				}
 			}
 		case "tool_calls":
@@ -235,7 +234,7 @@ func (d *decoder) choice(dec *jsonx.Decoder, v *chunk, i int) {
 		case "text": // the old completions format
 			if dec.Kind() == jsonx.String {
 				v.hasDelta = true
-				v.delta.content = dec.String()
+				v.delta.content = dec.StringBytes()
 			}
 		case "finish_reason":
 			v.finish = scalar(dec)
@@ -296,6 +295,18 @@ func scalar(dec *jsonx.Decoder) string {
 	}
 	dec.Skip()
 	return ""
+}
+
+// scalarText is scalar for text, which may alias the document.
+func scalarText(dec *jsonx.Decoder) []byte {
+	switch dec.Kind() {
+	case jsonx.String:
+		return dec.StringBytes()
+	case jsonx.Number:
+		return dec.Number()
+	}
+	dec.Skip()
+	return nil
 }
 
 // searchResults reads Perplexity's sources, which citations has without titles.

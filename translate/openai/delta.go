@@ -8,10 +8,10 @@ import (
 // delta is what a chunk adds to the message. JSON members come in any order,
 // so it is gathered first and acted on after.
 type delta struct {
-	content   string
+	content   []byte
 	parts     []byte // content as an array
-	refusal   string
-	reasoning string
+	refusal   []byte
+	reasoning []byte
 	details   []byte
 	calls     []byte
 	call      []byte // function_call
@@ -42,10 +42,10 @@ func (d *decoder) readDelta(dec *jsonx.Decoder, v *delta) {
 			}
 			v.text(dec, kind, v.content)
 		case "refusal":
-			v.refusal = scalar(dec)
+			v.refusal = scalarText(dec)
 			v.text(dec, jsonx.Invalid, v.refusal)
 		case "reasoning_content", "reasoning": // some send both, the same
-			if s := scalar(dec); s != "" {
+			if s := scalarText(dec); len(s) > 0 {
 				v.reasoning = s
 				v.text(dec, kind, s)
 			}
@@ -87,9 +87,9 @@ func (d *decoder) readDelta(dec *jsonx.Decoder, v *delta) {
 }
 
 // text notes where a text ends that may be the only one.
-func (v *delta) text(dec *jsonx.Decoder, kind jsonx.Kind, s string) {
+func (v *delta) text(dec *jsonx.Decoder, kind jsonx.Kind, s []byte) {
 	switch {
-	case s == "":
+	case len(s) == 0:
 	case v.textEnd == 0 && kind == jsonx.String:
 		v.textEnd = dec.Offset()
 	default:
@@ -99,26 +99,26 @@ func (v *delta) text(dec *jsonx.Decoder, kind jsonx.Kind, s string) {
 
 // scalarOrRaw reads content that should be a string; Workers AI sends numbers
 // and objects where the model wrote JSON.
-func scalarOrRaw(dec *jsonx.Decoder) string {
+func scalarOrRaw(dec *jsonx.Decoder) []byte {
 	if dec.Kind() == jsonx.String {
-		return dec.String()
+		return dec.StringBytes()
 	}
-	return string(dec.Raw())
+	return dec.Raw()
 }
 
 // delta emits the events of a gathered delta.
 func (d *decoder) delta(v *delta) {
-	if !d.details(v.details) && v.reasoning != "" {
+	if !d.details(v.details) && len(v.reasoning) > 0 {
 		d.textDelta(translate.KindThinking, v.reasoning)
 	}
 	if v.parts != nil {
 		d.parts(v.parts)
 	}
-	if v.content != "" {
+	if len(v.content) > 0 {
 		d.textDelta(translate.KindText, v.content)
 	}
 	if v.audio != nil {
-		d.audio(v.audio, v.content == "")
+		d.audio(v.audio, len(v.content) == 0)
 	}
 	if v.signature != "" {
 		d.openText(translate.KindText)
@@ -127,7 +127,7 @@ func (d *decoder) delta(v *delta) {
 	if v.cites != nil {
 		d.annotations(v.cites)
 	}
-	if v.refusal != "" {
+	if len(v.refusal) > 0 {
 		d.textDelta(translate.KindRefusal, v.refusal)
 	}
 	if v.images != nil {
@@ -150,23 +150,24 @@ func (d *decoder) parts(raw []byte) {
 	dec := jsonx.NewDecoder(raw)
 	for range dec.Elements() {
 		if dec.Kind() != jsonx.Object {
-			if s := scalar(dec); s != "" {
+			if s := scalarText(dec); len(s) > 0 {
 				d.textDelta(translate.KindText, s)
 			}
 			continue
 		}
 		begin := *dec
-		var typ, text, sig, url string
+		var typ, sig, url string
+		var text []byte
 		var thinks bool
 		for k := range dec.Members() {
 			switch string(k) {
 			case "type":
 				typ = scalar(dec)
 			case "text", "refusal":
-				text = scalar(dec)
+				text = scalarText(dec)
 			case "thinking":
 				if k := dec.Kind(); k == jsonx.Array || k == jsonx.String {
-					text, thinks = thinkingText(dec), true
+					text, thinks = []byte(thinkingText(dec)), true
 				}
 			case "signature":
 				sig = scalar(dec)
@@ -179,7 +180,7 @@ func (d *decoder) parts(raw []byte) {
 		}
 		switch {
 		case typ == "thinking" || thinks:
-			if text != "" || sig != "" {
+			if len(text) > 0 || sig != "" {
 				d.openText(translate.KindThinking)
 				d.appendText(text)
 			}
@@ -205,7 +206,7 @@ func (d *decoder) audio(raw []byte, transcript bool) {
 	dec := jsonx.NewDecoder(raw)
 	for k := range dec.Members() {
 		if transcript && string(k) == "transcript" {
-			if s := scalar(dec); s != "" {
+			if s := scalarText(dec); len(s) > 0 {
 				d.textDelta(translate.KindText, s)
 			}
 		}

@@ -184,7 +184,7 @@ func (w *eventWriter) blockDelta(e *jsonx.Encoder, b *block, ev *translate.Event
 		w.close(e)
 		return
 	}
-	if ev.Text == "" {
+	if len(ev.Text) == 0 {
 		return
 	}
 	first := b.empty
@@ -192,30 +192,30 @@ func (w *eventWriter) blockDelta(e *jsonx.Encoder, b *block, ev *translate.Event
 	w.open(e)
 	switch b.kind {
 	case translate.KindText:
-		w.runes += utf8.RuneCountInString(ev.Text)
-		e.Key("content").String(ev.Text)
+		w.runes += utf8.RuneCount(ev.Text)
+		e.Key("content").Text(ev.Text)
 	case translate.KindThinking:
-		b.text.WriteString(ev.Text)
+		b.text.Write(ev.Text)
 		text := ev.Text
 		if first && w.thought {
-			text = "\n\n" + text // as the blocks are set apart in a whole answer
+			text = append([]byte("\n\n"), text...) // as the blocks are set apart in a whole answer
 		}
 		w.thought = true
-		e.Key("reasoning_content").String(text)
+		e.Key("reasoning_content").Text(text)
 	case translate.KindRefusal:
-		e.Key("refusal").String(ev.Text)
+		e.Key("refusal").Text(ev.Text)
 	case translate.KindToolUse:
 		w.arguments(e, b, ev.Text)
 	}
 	w.close(e)
 }
 
-func (w *eventWriter) arguments(e *jsonx.Encoder, b *block, text string) {
+func (w *eventWriter) arguments(e *jsonx.Encoder, b *block, text []byte) {
 	e.Key("tool_calls").Array().Object().Key("index").Int(b.call)
 	if b.custom {
-		e.Key("type").String("custom").Key("custom").Object().Key("input").String(text).EndObject()
+		e.Key("type").String("custom").Key("custom").Object().Key("input").Text(text).EndObject()
 	} else {
-		e.Key("function").Object().Key("arguments").String(text).EndObject()
+		e.Key("function").Object().Key("arguments").Text(text).EndObject()
 	}
 	e.EndObject().EndArray()
 }
@@ -224,7 +224,7 @@ func (w *eventWriter) blockStop(e *jsonx.Encoder, b *block, ev *translate.Event)
 	switch {
 	case b.kind == translate.KindToolUse && b.empty && !b.custom:
 		w.open(e)
-		w.arguments(e, b, "{}")
+		w.arguments(e, b, []byte("{}"))
 		w.close(e)
 	case b.kind == translate.KindThinking && ev.State != nil:
 		t := &translate.Thinking{Text: b.text.String(), Redacted: ev.Redacted, ID: ev.ID, State: ev.State}

@@ -148,7 +148,7 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[*translate.Event, error] {
 					return
 				}
 				open = true
-				if len(e.Data) > 0 && !yield(&translate.Event{Type: translate.EventBlockDelta, Kind: translate.KindText, Text: string(e.Data)}, nil) {
+				if len(e.Data) > 0 && !yield(&translate.Event{Type: translate.EventBlockDelta, Kind: translate.KindText, Text: e.Data}, nil) {
 					return
 				}
 			case "done":

@@ -94,7 +94,7 @@ func (d *decoder) close(b *block, e translate.Event) {
 func (d *decoder) delta(b *block, text string) {
 	if text != "" && !b.closed {
 		b.text = true
-		d.emit(translate.Event{Type: translate.EventBlockDelta, Kind: b.kind, Index: b.index, Text: text})
+		d.emit(translate.Event{Type: translate.EventBlockDelta, Kind: b.kind, Index: b.index, Text: []byte(text)})
 	}
 }
 

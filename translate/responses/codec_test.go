@@ -213,7 +213,7 @@ func TestStreamFails(t *testing.T) {
 			id = "resp_x"
 			out = w.AppendEvent(out, &translate.Event{Type: translate.EventStart, ID: "x"})
 			out = w.AppendEvent(out, &translate.Event{Type: translate.EventBlockStart, Kind: translate.KindText})
-			out = w.AppendEvent(out, &translate.Event{Type: translate.EventBlockDelta, Kind: translate.KindText, Text: "a"})
+			out = w.AppendEvent(out, &translate.Event{Type: translate.EventBlockDelta, Kind: translate.KindText, Text: []byte("a")})
 		}
 		out = w.AppendError(out, &translate.Error{Kind: translate.Overloaded, Type: "overloaded_error", Message: "Overloaded"})
 		out = w.AppendEvent(out, &translate.Event{Type: translate.EventStop})

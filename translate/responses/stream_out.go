@@ -238,14 +238,14 @@ func (w *eventWriter) blockDelta(e *translate.Event) {
 	if e.Citation != nil {
 		w.cite(e)
 	}
-	if e.Text == "" {
+	if len(e.Text) == 0 {
 		return
 	}
 	switch e.Kind {
 	case translate.KindText:
-		w.beginPart("response.output_text.delta", "content_index", w.item.content).Key("delta").String(e.Text).Key("logprobs").Array().EndArray()
+		w.beginPart("response.output_text.delta", "content_index", w.item.content).Key("delta").Text(e.Text).Key("logprobs").Array().EndArray()
 	case translate.KindRefusal:
-		w.beginPart("response.refusal.delta", "content_index", w.item.content).Key("delta").String(e.Text)
+		w.beginPart("response.refusal.delta", "content_index", w.item.content).Key("delta").Text(e.Text)
 	case translate.KindThinking:
 		w.summaryDelta(e.Text)
 	case translate.KindToolUse:
@@ -257,21 +257,21 @@ func (w *eventWriter) blockDelta(e *translate.Event) {
 	w.text = append(w.text, e.Text...)
 }
 
-func (w *eventWriter) summaryDelta(text string) {
+func (w *eventWriter) summaryDelta(text []byte) {
 	if len(w.text) == 0 {
 		e := w.beginPart("response.reasoning_summary_part.added", "summary_index", 0).Key("part")
 		appendSummary(e, "")
 		w.end()
 	}
-	w.beginPart("response.reasoning_summary_text.delta", "summary_index", 0).Key("delta").String(text)
+	w.beginPart("response.reasoning_summary_text.delta", "summary_index", 0).Key("delta").Text(text)
 }
 
-func (w *eventWriter) callDelta(text string) {
+func (w *eventWriter) callDelta(text []byte) {
 	typ := "response.function_call_arguments.delta"
 	if w.item.kind == customItem {
 		typ = "response.custom_tool_call_input.delta"
 	}
-	w.beginPart(typ, "", 0).Key("delta").String(text)
+	w.beginPart(typ, "", 0).Key("delta").Text(text)
 }
 
 func (w *eventWriter) cite(e *translate.Event) {
@@ -334,7 +334,7 @@ func (w *eventWriter) partDone(kind translate.PartKind, text string) {
 func (w *eventWriter) callDone(text string) {
 	if text == "" && w.item.kind == functionItem {
 		text = "{}"
-		w.callDelta(text)
+		w.callDelta([]byte(text))
 		w.end()
 		w.text = append(w.text, text...)
 	}

@@ -91,7 +91,7 @@ func Answers() map[string]func() *translate.Response {
 // OpenAI's do, with pings among them.
 func Interleaved() []translate.Event {
 	call := func(typ translate.EventType, i int, text string) translate.Event {
-		e := translate.Event{Type: typ, Index: i, Kind: translate.KindToolUse, Text: text}
+		e := translate.Event{Type: typ, Index: i, Kind: translate.KindToolUse, Text: []byte(text)}
 		if typ == translate.EventBlockStart {
 			e.ID, e.Name = "call_"+string(rune('0'+i)), "f"
 		}
@@ -100,9 +100,9 @@ func Interleaved() []translate.Event {
 	return []translate.Event{
 		{Type: translate.EventStart, ID: "id_1", Model: "m", Created: 1700000000},
 		{Type: translate.EventBlockStart, Kind: translate.KindText},
-		{Type: translate.EventBlockDelta, Kind: translate.KindText, Text: "I "},
+		{Type: translate.EventBlockDelta, Kind: translate.KindText, Text: []byte("I ")},
 		{Type: translate.EventPing},
-		{Type: translate.EventBlockDelta, Kind: translate.KindText, Text: "will"},
+		{Type: translate.EventBlockDelta, Kind: translate.KindText, Text: []byte("will")},
 		{Type: translate.EventBlockStop, Kind: translate.KindText},
 		call(translate.EventBlockStart, 1, ""),
 		call(translate.EventBlockDelta, 1, `{"x"`),

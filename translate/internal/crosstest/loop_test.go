@@ -407,7 +407,7 @@ func stream(s side) []byte {
 	out = w.AppendEvent(out, &translate.Event{Type: translate.EventStart, ID: "x", Model: "m"})
 	out = w.AppendEvent(out, &translate.Event{Type: translate.EventBlockStart, Kind: translate.KindText})
 	for range events {
-		out = w.AppendEvent(out, &translate.Event{Type: translate.EventBlockDelta, Kind: translate.KindText, Text: " some words"})
+		out = w.AppendEvent(out, &translate.Event{Type: translate.EventBlockDelta, Kind: translate.KindText, Text: []byte(" some words")})
 	}
 	out = w.AppendEvent(out, &translate.Event{Type: translate.EventBlockStop, Kind: translate.KindText})
 	return w.AppendEvent(out, &translate.Event{Type: translate.EventStop, Finish: translate.Finish{Reason: translate.FinishStop}, Usage: &translate.Usage{Input: 1, Output: 2}})
