@@ -108,11 +108,29 @@ func (d *Decoder) Float() float64 {
 	if n == nil {
 		return 0
 	}
+	if i, ok := short(n); ok {
+		return float64(i)
+	}
 	f, err := strconv.ParseFloat(string(n), 64)
 	if err != nil {
 		d.Fail(&SyntaxError{Offset: at, Msg: "number out of range"})
 	}
 	return f
+}
+
+// short reads a whole number of few digits, as nearly all are.
+func short(n []byte) (int64, bool) {
+	if len(n) > 15 { // a float64 holds them exactly
+		return 0, false
+	}
+	var i int64
+	for _, c := range n {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		i = 10*i + int64(c-'0')
+	}
+	return i, true
 }
 
 // Int reads an integer; null is 0. A number such as 5.0 or 1e3, whose value
@@ -122,6 +140,9 @@ func (d *Decoder) Int() int64 {
 	n := d.Number()
 	if n == nil {
 		return 0
+	}
+	if i, ok := short(n); ok {
+		return i
 	}
 	i, err := strconv.ParseInt(string(n), 10, 64)
 	if err == nil {

@@ -130,7 +130,7 @@ func (d *decoder) members(dec *jsonx.Decoder, v *chunk) {
 				d.model = dec.String()
 			}
 		case "created":
-			if d.created == 0 && dec.Kind() == jsonx.Number {
+			if d.created == 0 && !d.brief && dec.Kind() == jsonx.Number {
 				d.created = int64(dec.Float()) // some send fractions
 			}
 		case "service_tier":
