@@ -47,9 +47,8 @@ type attempt struct {
 	copied  bool // the request shares no memory with a small body
 	unasked bool // the client did not ask for the usage that its stream will tell
 
-	masked masked // of an answer that is not read
-	watch  watchdog
-	via    *gateway.Gateway // that the request goes through; nil: none
+	watch watchdog
+	via   *gateway.Gateway // that the request goes through; nil: none
 
 	give   func(rotate.Outcome) // gives the key back
 	gate   *gate                // that it has entered

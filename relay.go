@@ -289,8 +289,7 @@ func (a *attempt) copyFlushing(r io.Reader) (n int64, err error) {
 	buf := copyBuffers.Get().(*[32 << 10]byte)
 	defer copyBuffers.Put(buf)
 	if len(a.key.Secret.Reveal()) >= minSecret {
-		a.masked = masked{r: r, key: a.key}
-		r = &a.masked
+		r = &masked{r: r, key: a.key}
 	}
 	for {
 		m, err := r.Read(buf[:])
