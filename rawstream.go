@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"net/http"
+	"sync"
 
 	"github.com/go-llmproxy/llmproxy/translate"
 )
@@ -16,6 +18,7 @@ import (
 // passing it on.
 type rawStream struct {
 	a    *attempt
+	resp *http.Response
 	r    io.Reader
 	skim func(frame []byte) bool // reports a frame of nothing but content; nil: none is
 	find textFinder
@@ -30,14 +33,34 @@ type rawStream struct {
 	pooled  [2]*[16 << 10]byte // buf and out at first
 	partial bool               // the stream ended in half a frame
 	ended   bool
+	failed  error // the stream, as the decoder sees it
 	err     error // of writing to the client
 }
 
-func newRawStream(a *attempt, r io.Reader) *rawStream {
-	s := &rawStream{a: a, r: r, skim: skimmer(a.format), find: textFinder{keys: contentKeys[a.format]}}
+var rawStreams = sync.Pool{New: func() any { return new(rawStream) }}
+
+func newRawStream(a *attempt, resp *http.Response, r io.Reader) *rawStream {
+	s := rawStreams.Get().(*rawStream)
+	s.a, s.resp, s.r, s.skim, s.find = a, resp, r, skimmer(a.format), textFinder{keys: contentKeys[a.format]}
 	s.pooled[0] = streamBuffers.Get().(*[16 << 10]byte)
 	s.buf = s.pooled[0][:0]
 	return s
+}
+
+// event takes what the decoder makes of the stream.
+func (s *rawStream) event(e *translate.Event, err error) bool {
+	if err != nil {
+		s.failed = err
+		return false
+	}
+	s.a.observeEvent(e)
+	s.count(e)
+	if s.a.committed || !e.IsContent() {
+		return true
+	}
+	s.a.streamHeader(s.resp, "text/event-stream", true)
+	s.a.forget()
+	return s.send() == nil
 }
 
 // NextFrame gives the decoder its next frame.
@@ -192,6 +215,12 @@ func (s *rawStream) release() {
 			streamBuffers.Put(b)
 		}
 	}
+	frame := s.like.frame[:0]
+	if cap(frame) > 4<<10 {
+		frame = nil
+	}
+	*s = rawStream{like: frameShape{frame: frame}}
+	rawStreams.Put(s)
 }
 
 // drain passes on what is left, half a frame included.

@@ -217,21 +217,14 @@ func (a *attempt) streamHeader(resp *http.Response, contentType string, raw bool
 // for the first content, for usage, and for the end, which a stream that is
 // cut has not.
 func (a *attempt) relayStream(resp *http.Response, r *bodyReader) error {
-	raw := newRawStream(a, r)
+	raw := newRawStream(a, resp, r)
 	defer raw.release()
-	for e, err := range a.out.Events(raw) {
-		if err != nil {
-			return a.endRaw(resp, raw, err)
-		}
-		a.observeEvent(e)
-		raw.count(e)
-		if !a.committed && e.IsContent() {
-			a.streamHeader(resp, "text/event-stream", true)
-			a.forget()
-			if err := raw.send(); err != nil {
-				return err
-			}
-		}
+	a.out.Events(raw)(raw.event) // a loop's variables would be on the heap
+	switch {
+	case raw.failed != nil:
+		return a.endRaw(resp, raw, raw.failed)
+	case raw.err != nil:
+		return raw.err
 	}
 	if raw.drain() != nil {
 		return raw.err // if the client could be written to, all that matters has been

@@ -16,13 +16,9 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 	t := newTranslation(a, resp)
 	defer t.release()
 	r.flush = t.flush
-	for e, err := range events {
-		if err == nil {
-			err = t.event(e)
-		}
-		if err != nil {
-			return t.fail(err)
-		}
+	events(t.take) // a loop's variables would be on the heap
+	if t.err != nil {
+		return t.fail(t.err)
 	}
 	return t.flush()
 }
@@ -35,6 +31,7 @@ type translation struct {
 	w      translate.EventWriter
 	buf    []byte          // not yet written
 	pooled *[16 << 10]byte // buf, where first is too small
+	err    error           // that ended it
 	gone   error           // of writing to the client
 	first  [1 << 10]byte   // buf at first: all that a slow stream needs
 }
@@ -52,7 +49,7 @@ func (t *translation) release() {
 	if t.pooled != nil {
 		streamBuffers.Put(t.pooled)
 	}
-	t.a, t.resp, t.w, t.buf, t.pooled, t.gone = nil, nil, nil, nil, nil, nil
+	t.a, t.resp, t.w, t.buf, t.pooled, t.err, t.gone = nil, nil, nil, nil, nil, nil, nil
 	translations.Put(t)
 }
 
@@ -65,6 +62,13 @@ func (t *translation) flush() error {
 	t.buf = t.buf[:0]
 	t.a.flush()
 	return t.gone
+}
+
+func (t *translation) take(e *translate.Event, err error) bool {
+	if t.err = err; err == nil {
+		t.err = t.event(e)
+	}
+	return t.err == nil
 }
 
 func (t *translation) event(e *translate.Event) error {

@@ -78,7 +78,11 @@ func edited(c *Call, model string, rules []Rule) (pieces, error) {
 			return nil, translate.Errorf(translate.InvalidRequest, "the request body is not a JSON object")
 		}
 	}
-	e := edits{call: c, model: model, top: top, made: make([]jsonx.Edit, 0, len(c.Edits)+4)}
+	more := 1 // the model
+	if slices.Contains(matches, true) {
+		more = 4
+	}
+	e := edits{call: c, model: model, top: top, made: make([]jsonx.Edit, 0, len(c.Edits)+more)}
 	for _, ed := range c.Edits {
 		e.made = append(e.made, jsonx.Edit(ed))
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/go-llmproxy/llmproxy"
@@ -25,22 +26,32 @@ func newFloor(s contenderSpec) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	// As many idle connections as the proxy's own transport keeps.
+	// As many idle connections as the proxy's own transport keeps, and neither
+	// compression nor a buffer of its own for each answer.
 	tr := http.DefaultTransport.(*http.Transport).Clone()
 	tr.MaxIdleConns, tr.MaxIdleConnsPerHost = 1024, 256
+	tr.DisableCompression = true
 	return &httputil.ReverseProxy{
-		Transport: tr,
+		Transport:     tr,
+		BufferPool:    buffers{&sync.Pool{New: func() any { return new([32 << 10]byte) }}},
+		FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
-			if r.In.Header.Get("X-Api-Key") != "" {
-				r.Out.Header.Set("X-Api-Key", upstreamKey)
+			if r.In.Header["X-Api-Key"] != nil {
+				r.Out.Header["X-Api-Key"] = []string{upstreamKey}
 			} else {
-				r.Out.Header.Set("Authorization", "Bearer "+upstreamKey)
+				r.Out.Header["Authorization"] = []string{"Bearer " + upstreamKey}
 			}
 		},
 		ErrorLog: log.New(io.Discard, "", 0),
 	}, nil
 }
+
+// buffers is an httputil.BufferPool.
+type buffers struct{ pool *sync.Pool }
+
+func (b buffers) Get() []byte  { return b.pool.Get().(*[32 << 10]byte)[:] }
+func (b buffers) Put(p []byte) { b.pool.Put((*[32 << 10]byte)(p)) }
 
 // counter is an observer as a host has one. It adds up usage, and answers
 // whose usage it was not told.

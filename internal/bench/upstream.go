@@ -39,6 +39,9 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not a key of this provider", http.StatusUnauthorized)
 		return
 	}
+	for name, value := range told {
+		w.Header()[name] = value
+	}
 	if !u.Stream {
 		_, _ = io.Copy(io.Discard, r.Body)
 		a := u.answers[f]
@@ -57,6 +60,18 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	time.Sleep(u.Delay)
 	w.Header().Set("Content-Type", "text/event-stream")
 	u.stream(w, r, a)
+}
+
+// told is what providers tell in headers.
+var told = http.Header{
+	"X-Request-Id":                   {"req_011CSHoEeqs5C35K2UUqR7Fy"},
+	"Openai-Processing-Ms":           {"412"},
+	"X-Ratelimit-Limit-Requests":     {"10000"},
+	"X-Ratelimit-Remaining-Requests": {"9999"},
+	"X-Ratelimit-Reset-Requests":     {"6ms"},
+	"X-Ratelimit-Limit-Tokens":       {"2000000"},
+	"X-Ratelimit-Remaining-Tokens":   {"1999712"},
+	"X-Ratelimit-Reset-Tokens":       {"8ms"},
 }
 
 // stream sends each chunk by itself.
