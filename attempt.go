@@ -63,63 +63,65 @@ func (x *exchange) run(targets []target, j *job) error {
 	if err := x.admit(j.op, &targets[0]); err != nil {
 		return err
 	}
-	deadline := x.p.now().Add(x.p.Retry.Time)
-	var last error
+	x.until, x.last = x.p.now().Add(x.p.Retry.Time), nil
 	for i := range targets {
 		t := &targets[i]
 		done, wait, ok := x.p.breaker.enter(t)
 		if !ok {
-			if last == nil {
-				last = errOpen(t, wait)
+			if x.last == nil {
+				x.last = errOpen(t, wait)
 			}
 			continue
 		}
-		err, more := x.tryTarget(t, j, deadline, last)
+		err, more := x.tryTarget(t, j)
 		done()
 		if !more {
 			return err
 		}
-		last = err
+		x.last = err
 	}
-	return last
+	return x.last
 }
 
 // tryTarget tries a target's keys. It reports whether the next target may be
 // tried; the error is the one to report if there is none.
-func (x *exchange) tryTarget(t *target, j *job, deadline time.Time, last error) (_ error, more bool) {
+func (x *exchange) tryTarget(t *target, j *job) (_ error, more bool) {
 	var tried []string
 	for len(x.rec.Attempts) < x.p.Retry.Attempts {
-		if len(x.rec.Attempts) > 0 && (x.p.now().After(deadline) || j.single != nil && j.single()) {
-			return last, false
+		if len(x.rec.Attempts) > 0 && (x.p.now().After(x.until) || j.single != nil && j.single()) {
+			return x.last, false
 		}
 		wasDirect := x.direct
-		err := x.attempt(t, j, &tried)
+		a, req, err := x.begin(t, j, &tried)
+		if err == nil {
+			err = a.send(req, j)
+		}
 		if err == nil || x.committed {
 			return err, false
 		}
-		again, nextTarget := x.goesOn(&err, last, !wasDirect && x.direct)
+		again, nextTarget := x.goesOn(&err, !wasDirect && x.direct)
 		if !again {
 			return err, nextTarget
 		}
-		if last = err; !wasDirect && x.direct {
+		if x.last = err; !wasDirect && x.direct {
 			tried = tried[:len(tried)-1] // it was the gateway's fault, not the key's
 		}
 	}
-	return last, false
+	return x.last, false
 }
 
 // goesOn reports what may be tried after an attempt that failed with err: the
 // target again, or the next one. It makes err what is to be reported if that
 // fails, too.
-func (x *exchange) goesOn(err *error, last error, around bool) (again, nextTarget bool) {
+func (x *exchange) goesOn(err *error, around bool) (again, nextTarget bool) {
 	var stop *noAttempt
 	if errors.As(*err, &stop) {
 		// What a provider said tells a client more than that there is no
 		// further key.
-		if last == nil {
-			last = stop.err
+		if x.last == nil {
+			x.last = stop.err
 		}
-		*err = recovery(last, stop.err)
+		*err = recovery(x.last, stop.err)
 		return false, stop.nextTarget
 	}
 	a := &x.rec.Attempts[len(x.rec.Attempts)-1]
@@ -164,21 +166,37 @@ type noAttempt struct {
 
 func (e *noAttempt) Error() string { return e.err.Error() }
 
-// attempt makes one attempt. What an open stream needs no longer is left to
-// functions that have returned by then: a goroutine's stack stays as large as it
-// once was.
-func (x *exchange) attempt(t *target, j *job, tried *[]string) error {
-	a := &attempt{exchange: x, target: t, result: rotate.Outcome{Class: rotate.Canceled}} // a panic in a writer must return the key, too
+// begin begins an attempt, up to its request.
+func (x *exchange) begin(t *target, j *job, tried *[]string) (_ *attempt, _ *http.Request, err error) {
+	a := &attempt{exchange: x, target: t, result: rotate.Outcome{Class: rotate.Canceled}} // a panic must return the key, too
 	if err := a.take(tried); err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer a.release()
-	req, err := a.begin(j)
+	begun := false
+	defer func() {
+		if !begun {
+			a.release()
+		}
+	}()
+	req, err := a.newRequest(j)
 	if err != nil {
 		// The request cannot be made for this target; the next may take it.
-		return &noAttempt{err, x.r.Context().Err() == nil}
+		return nil, nil, &noAttempt{err, x.r.Context().Err() == nil}
 	}
-	err = a.send(req, j)
+	begun = true
+	return a, req, nil
+}
+
+// send sends the request, handles the answer, and ends the attempt. What an open
+// stream needs no longer is left to functions that have returned by then: a
+// goroutine's stack stays as large as it once was.
+func (a *attempt) send(req *http.Request, j *job) error {
+	defer a.release()
+	resp, err := a.roundTrip(req)
+	if err == nil {
+		defer resp.Body.Close()
+		err = a.receive(req.Context(), resp, j)
+	}
 	a.record(err)
 	return err
 }
@@ -202,8 +220,8 @@ func (a *attempt) take(tried *[]string) error {
 	return nil
 }
 
-// begin builds the request.
-func (a *attempt) begin(j *job) (*http.Request, error) {
+// newRequest builds the request.
+func (a *attempt) newRequest(j *job) (*http.Request, error) {
 	x := a.exchange
 	ctx, cancel := x.r.Context(), context.CancelCauseFunc(nil)
 	if x.p.OnAbort.Drain > 0 {
@@ -333,16 +351,7 @@ func (a *attempt) aroundGateway(failed bool) {
 	}
 }
 
-// send sends the request and handles the answer.
-func (a *attempt) send(req *http.Request, j *job) error {
-	resp, err := a.roundTrip(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	return a.receive(req.Context(), resp, j)
-}
-
+// roundTrip sends the request, and returns the answer.
 func (a *attempt) roundTrip(req *http.Request) (*http.Response, error) {
 	a.watch.expect(a.p.Timeouts.ResponseHeader, errHeaderTimeout)
 	if err := a.bodies.watch(req, a.copied); err != nil {

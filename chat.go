@@ -46,10 +46,17 @@ func (x *exchange) serveChat() error {
 	if err != nil {
 		return err
 	}
-	if x.p.cache != nil {
-		return x.cached(func() error { return x.chat(targets) })
+	serve := func() error {
+		j, done, err := x.chatJob(targets)
+		if done || err != nil {
+			return err
+		}
+		return x.run(targets, j)
 	}
-	return x.chat(targets)
+	if x.p.cache != nil {
+		return x.cached(serve)
+	}
+	return serve()
 }
 
 // asked reads the request, and returns the targets of the model that it names.
@@ -73,22 +80,22 @@ func (x *exchange) asked() ([]target, error) {
 	return x.p.targets(model, x.rt.format)
 }
 
-// chat asks the targets.
-func (x *exchange) chat(targets []target) error {
+// chatJob prepares to ask the targets. Done says that there is no need to.
+func (x *exchange) chatJob(targets []target) (j *job, done bool, err error) {
 	// Whether any of this must be read is known before a key is taken, as the
 	// conversation may carry state of a certain key.
 	if f, ok := targets[0].formatFor(x.rt.format); x.sealed || ok && f != x.rt.format {
 		if err := x.parseRequest(); err != nil {
-			return err
+			return nil, false, err
 		}
 	}
-	j := &job{op: provider.Chat, call: x.chatCall(x.rec.ModelAsked), answer: (*attempt).relay}
+	j = &job{op: provider.Chat, call: x.chatCall(x.rec.ModelAsked), answer: (*attempt).relay}
 	if g := x.p.gateway; g != nil && g.Universal {
 		if done, err := x.runUniversal(targets, j); done && (err == nil || x.committed || !x.direct) {
-			return err
+			return nil, true, err
 		}
 	}
-	return x.run(targets, j)
+	return j, false, nil
 }
 
 // forget gives back the memory of a request that is answered for good: its

@@ -127,10 +127,7 @@ func (p *Proxy) Providers() []string {
 // between has Flush, or Unwrap for http.ResponseController, or streams wait in
 // its buffer; for WebSockets the same holds for Hijack.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{p: p, w: w, r: r, start: p.now()}
-	x.rec.ID = requestID(r)
-	x.rec.Method, x.rec.Start = r.Method, x.start
-	x.set(w.Header(), "X-Request-Id", x.rec.ID)
+	x := p.newExchange(w, r)
 	defer x.finish()
 	if p.cors.handle(w, r) {
 		x.rec.Route, x.rec.Status = "preflight", http.StatusNoContent
@@ -139,6 +136,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := x.serve(); err != nil {
 		x.fail(err)
 	}
+}
+
+func (p *Proxy) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
+	x := &exchange{p: p, w: w, r: r, start: p.now()}
+	x.rec.ID = requestID(r)
+	x.rec.Method, x.rec.Start = r.Method, x.start
+	x.set(w.Header(), "X-Request-Id", x.rec.ID)
+	return x
 }
 
 // serve serves the request. An error it returns has not been written.

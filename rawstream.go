@@ -186,17 +186,7 @@ func (s *rawStream) send() error {
 	}
 	out := s.buf[s.sent:s.whole]
 	if s.a.unasked {
-		if s.pooled[1] == nil {
-			s.pooled[1] = streamBuffers.Get().(*[16 << 10]byte)
-			s.out = s.pooled[1][:]
-		}
-		s.out = s.out[:0]
-		for len(out) > 0 {
-			end := firstFrameEnd(out)
-			s.out = appendWithoutUsage(s.out, out[:end])
-			out = out[end:]
-		}
-		out = s.out
+		out = s.withoutUsage(out)
 	}
 	s.sent = s.whole
 	if len(out) == 0 {
@@ -206,6 +196,21 @@ func (s *rawStream) send() error {
 		s.a.flush()
 	}
 	return s.err
+}
+
+// withoutUsage returns frames as a client is sent them that asked for no usage.
+func (s *rawStream) withoutUsage(frames []byte) []byte {
+	if s.pooled[1] == nil {
+		s.pooled[1] = streamBuffers.Get().(*[16 << 10]byte)
+		s.out = s.pooled[1][:]
+	}
+	s.out = s.out[:0]
+	for len(frames) > 0 {
+		end := firstFrameEnd(frames)
+		s.out = appendWithoutUsage(s.out, frames[:end])
+		frames = frames[end:]
+	}
+	return s.out
 }
 
 // release gives back what the stream has used.
