@@ -41,7 +41,7 @@ func hints(o *Outcome, h http.Header, b *errorBody) {
 		}
 	}
 	for _, bucket := range buckets(nil, h) {
-		if bucket.reset != "" && bucket.spent {
+		if bucket.reset != "" && bucket.spent() {
 			stamp(bucket.reset)
 		}
 	}
@@ -88,7 +88,12 @@ type bucket struct {
 	name                    string
 	limit, remaining, reset string
 	requests                bool
-	spent                   bool // nothing left, or no word of what is left
+}
+
+// spent reports that nothing is left, or no word of what is left.
+func (b *bucket) spent() bool {
+	n, err := strconv.ParseFloat(b.remaining, 64)
+	return b.remaining == "" || err == nil && n <= 0
 }
 
 // buckets collects the rate-limit headers: x-ratelimit-{limit,remaining,reset}[-NAME]
@@ -115,10 +120,6 @@ func buckets(list []bucket, h http.Header) []bucket {
 		case resetField:
 			list[i].reset = v
 		}
-	}
-	for i := range list {
-		n, err := strconv.ParseFloat(list[i].remaining, 64)
-		list[i].spent = list[i].remaining == "" || err == nil && n <= 0
 	}
 	return list
 }

@@ -62,16 +62,28 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	u.stream(w, r, a)
 }
 
-// told is what providers tell in headers.
+// told are the headers of an answer of api.openai.com.
 var told = http.Header{
-	"X-Request-Id":                   {"req_011CSHoEeqs5C35K2UUqR7Fy"},
+	"Access-Control-Expose-Headers":  {"X-Request-ID, CF-Ray, CF-Ray"},
+	"Alt-Svc":                        {`h3=":443"; ma=86400`},
+	"Cf-Cache-Status":                {"DYNAMIC"},
+	"Cf-Ray":                         {"9a2f1c0b7d3e4f5a-FRA"},
+	"Openai-Organization":            {"user-0123456789abcdefghijklmn"},
 	"Openai-Processing-Ms":           {"412"},
+	"Openai-Project":                 {"proj_0123456789abcdefghijklmn"},
+	"Openai-Version":                 {"2020-10-01"},
+	"Server":                         {"cloudflare"},
+	"Strict-Transport-Security":      {"max-age=31536000; includeSubDomains; preload"},
+	"X-Content-Type-Options":         {"nosniff"},
+	"X-Envoy-Upstream-Service-Time":  {"431"},
+	"X-Openai-Proxy-Wasm":            {"v0.1"},
 	"X-Ratelimit-Limit-Requests":     {"10000"},
-	"X-Ratelimit-Remaining-Requests": {"9999"},
-	"X-Ratelimit-Reset-Requests":     {"6ms"},
 	"X-Ratelimit-Limit-Tokens":       {"2000000"},
+	"X-Ratelimit-Remaining-Requests": {"9999"},
 	"X-Ratelimit-Remaining-Tokens":   {"1999712"},
+	"X-Ratelimit-Reset-Requests":     {"6ms"},
 	"X-Ratelimit-Reset-Tokens":       {"8ms"},
+	"X-Request-Id":                   {"req_0123456789abcdef0123456789abcdef"},
 }
 
 // stream sends each chunk by itself.
