@@ -106,20 +106,25 @@ type wireAnswer struct {
 func sortParts(parts []translate.Part, losses *translate.Losses) (m wireAnswer) {
 	var text, refusal, reasoning []string
 	var pending []*translate.Thinking // since the last call
-	runes := 0
+	var counted, runes int            // texts whose length is known, and that of all of them
 	for _, p := range parts {
 		switch p := p.(type) {
 		case *translate.Text:
 			m.hasText = true
+			from, to := 0, 0
+			if len(p.Citations) > 0 { // few answers have any
+				for _, t := range text[counted:] {
+					runes += utf8.RuneCountInString(t)
+				}
+				counted, from, to = len(text), runes, runes+utf8.RuneCountInString(p.Text)
+			}
 			text = append(text, p.Text)
-			from := runes
-			runes += utf8.RuneCountInString(p.Text)
 			for _, c := range p.Citations {
 				if c.URL == "" {
 					losses.Add("choices[0].message.annotations", "only citations of web pages can be shown")
 					continue
 				}
-				c.Bound(from, runes)
+				c.Bound(from, to)
 				m.citations = append(m.citations, c)
 			}
 			if p.State != nil {
