@@ -135,11 +135,12 @@ func UnpackToolID(id string) (bare string, use *State, thinking []*Thinking) {
 // text that led to the call, and takes the place of the same thinking without
 // its state. What parts hold already is left alone.
 func Restore(parts []Part, carried []*Thinking) []Part {
+	const maxRestored = 1000 // parts to look at; the thinking stands not far before its call
 	for _, t := range carried {
 		at := -1
 		known := false
-		for i, p := range parts {
-			have, ok := p.(*Thinking)
+		for i := max(0, len(parts)-maxRestored); i < len(parts); i++ {
+			have, ok := parts[i].(*Thinking)
 			switch {
 			case !ok:
 			case have.State == nil && t.State != nil && have.Text == t.Text:

@@ -197,9 +197,16 @@ func replayPart(p Part) []Event {
 // under way has stopped. A stream without overlaps passes straight through.
 // The zero value is ready to use.
 type Sequencer struct {
-	current int  // the block under way
-	open    bool // there is one
-	held    []Event
+	current int                // the block under way
+	open    bool               // there is one
+	held    []*heldBlock       // in the order of their first events
+	blocks  map[int]*heldBlock // by index
+}
+
+// heldBlock is what is held back of a block.
+type heldBlock struct {
+	index  int
+	events []Event
 }
 
 // Push takes the stream's next event and calls emit with those whose turn has
@@ -212,9 +219,7 @@ func (s *Sequencer) Push(e *Event, emit func(*Event)) {
 		return
 	}
 	if s.open && e.Index != s.current {
-		held := *e
-		held.Text = bytes.Clone(e.Text)
-		s.held = append(s.held, held)
+		s.hold(e)
 		return
 	}
 	s.step(e, emit)
@@ -228,20 +233,36 @@ func (s *Sequencer) step(e *Event, emit func(*Event)) {
 	emit(e)
 }
 
+func (s *Sequencer) hold(e *Event) {
+	b := s.blocks[e.Index]
+	if b == nil {
+		b = &heldBlock{index: e.Index}
+		if s.blocks == nil {
+			s.blocks = make(map[int]*heldBlock)
+		}
+		s.blocks[e.Index] = b
+		s.held = append(s.held, b)
+	}
+	held := *e
+	held.Text = bytes.Clone(e.Text)
+	b.events = append(b.events, held)
+}
+
 // release emits what is held of the earliest block.
 func (s *Sequencer) release(emit func(*Event)) {
-	index, rest := s.held[0].Index, 0
-	for i := range s.held {
-		if s.held[i].Index == index {
-			s.step(&s.held[i], emit)
-			continue
-		}
-		s.held[rest] = s.held[i]
-		rest++
+	b := s.held[0]
+	s.held[0] = nil
+	s.held = s.held[1:]
+	delete(s.blocks, b.index)
+	for i := range b.events {
+		s.step(&b.events[i], emit)
 	}
-	clear(s.held[rest:])
-	s.held = s.held[:rest]
 }
+
+// MaxOpenBlocks bounds how many blocks of a stream may be open at once. Decoders
+// take a stream with more for a malformed one: to find one of very many costs
+// more than any answer is worth.
+const MaxOpenBlocks = 1000
 
 // ErrGrammar is the error that Check wraps.
 var ErrGrammar = errors.New("translate: events out of order")

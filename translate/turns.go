@@ -55,33 +55,64 @@ func (r *Request) Turns(keepSystem bool, losses *Losses) (system []*Text, turns 
 	return system, turns
 }
 
-// Place is where a part stands in a request, in the client's own numbers, which
-// turns do not have. It is looked up only where it is asked for: for losses and
-// refusals.
-type Place struct {
-	r *Request
-	p Part
+// Places tells where the parts of a request stand, in the client's own numbers,
+// which turns do not have. It looks only when it is first asked, for a loss or a
+// refusal, and once for all of them. It is not safe for concurrent use.
+type Places struct {
+	r  *Request
+	at map[Part]position
 }
 
-// Place returns where p stands in r.
-func (r *Request) Place(p Part) Place { return Place{r, p} }
+// position is r.Messages[message].Parts[part], or content inside that.
+type position struct{ message, part, content int }
 
-// String returns the part's Path, and "messages" for a part that is not the
-// client's.
-func (pl Place) String() string {
-	for i, m := range pl.r.Messages {
-		for j, q := range m.Parts {
-			if q == pl.p {
-				return pl.r.Path(i, j)
-			}
-			if res, ok := q.(*ToolResult); ok {
-				if k := slices.Index(res.Parts, pl.p); k >= 0 {
-					return pl.r.Path(i, j) + ".content[" + strconv.Itoa(k) + "]"
+// Places returns the places of r's parts. r must not change as long as they are
+// used.
+func (r *Request) Places() Places { return Places{r: r} }
+
+// Of returns where p stands.
+func (ps *Places) Of(p Part) Place { return Place{ps, p} }
+
+func (ps *Places) look() {
+	ps.at = make(map[Part]position)
+	add := func(p Part, at position) {
+		if _, ok := ps.at[p]; !ok {
+			ps.at[p] = at
+		}
+	}
+	for i, m := range ps.r.Messages {
+		for j, p := range m.Parts {
+			add(p, position{i, j, -1})
+			if res, ok := p.(*ToolResult); ok {
+				for k, q := range res.Parts {
+					add(q, position{i, j, k})
 				}
 			}
 		}
 	}
-	return "messages"
+}
+
+// Place is where one part stands.
+type Place struct {
+	of   *Places
+	part Part
+}
+
+// String returns the part's Path, and "messages" for a part that is not the
+// client's.
+func (pl Place) String() string {
+	if pl.of.at == nil {
+		pl.of.look()
+	}
+	at, ok := pl.of.at[pl.part]
+	switch path := pl.of.r.Path; {
+	case !ok:
+		return "messages"
+	case at.content >= 0:
+		return path(at.message, at.part) + ".content[" + strconv.Itoa(at.content) + "]"
+	default:
+		return path(at.message, at.part)
+	}
 }
 
 // Path returns where the part r.Messages[i].Parts[j] stands in the words and

@@ -107,7 +107,7 @@ func (w *requestWriter) writeMessages() {
 		e.Object().Key("role").String(string(m.Role)).Key("content").Array()
 		empty := len(e.B)
 		for j, p := range m.Parts {
-			w.part(m.Role, p, w.r.Place(p), j == len(m.Parts)-1)
+			w.part(m.Role, p, w.places.Of(p), j == len(m.Parts)-1)
 		}
 		if len(e.B) == empty {
 			e.B = e.B[:before] // nothing in it can be sent

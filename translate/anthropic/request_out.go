@@ -14,7 +14,7 @@ func (o Outbound) AppendRequest(dst []byte, r *translate.Request) ([]byte, []tra
 }
 
 func (o Outbound) appendRequest(dst []byte, r *translate.Request, count bool) ([]byte, []translate.Loss, error) {
-	w := requestWriter{o: o, r: r, rule: o.rule(r.Model), e: jsonx.Encoder{B: append(dst, '{')}}
+	w := requestWriter{o: o, r: r, places: r.Places(), rule: o.rule(r.Model), e: jsonx.Encoder{B: append(dst, '{')}}
 	if err := w.refuse(); err != nil {
 		return dst, nil, err
 	}
@@ -35,6 +35,7 @@ type requestWriter struct {
 	rule   Rule
 	e      jsonx.Encoder
 	losses translate.Losses
+	places translate.Places
 	err    error // the first refusal
 
 	system   []*translate.Text

@@ -76,11 +76,12 @@ type openBlock struct {
 	index     int   // ours
 	kind      translate.PartKind
 	redacted  bool
-	signature string
+	signature []byte
 	input     []byte // a tool's, as content_block_start has it
 	fragments bool   // input_json_delta came
 	opaque    *translate.Opaque
 	json      []byte // an opaque block's input, from its deltas
+	content   []byte // its content, if one of them had it
 }
 
 func (s *streamReader) emit(e translate.Event) { s.queue = append(s.queue, e) }
@@ -194,7 +195,7 @@ func (s *streamReader) begin(d *jsonx.Decoder, at int64) error {
 	}
 	r := blockReader{d: d, origin: s.o.origin()}
 	parts := r.block(nil)
-	if d.Err() != nil || len(parts) == 0 {
+	if d.Err() != nil || len(parts) == 0 || len(s.open) == translate.MaxOpenBlocks {
 		return translate.Malformed(d.Err())
 	}
 	b := &openBlock{at: at, index: s.blocks}
@@ -207,7 +208,7 @@ func (s *streamReader) begin(d *jsonx.Decoder, at int64) error {
 	case *translate.Thinking:
 		b.kind, b.redacted, e.Redacted, text = translate.KindThinking, p.Redacted, p.Redacted, p.Text
 		if p.State != nil {
-			b.signature = p.State.Data
+			b.signature = []byte(p.State.Data)
 		}
 	case *translate.ToolUse:
 		s.a.calls = true
@@ -243,7 +244,7 @@ func (s *streamReader) text(b *openBlock, text []byte) {
 // delta is what a delta says, whatever its type: their members differ.
 type delta struct {
 	text, json, thinking []byte
-	signature            string
+	signature            []byte
 	citation             *translate.Citation
 	content              []byte // a compaction's
 	end                  int    // where the literal of its one text ends; 0: it has none, or more
@@ -274,7 +275,7 @@ func (s *streamReader) delta(d *jsonx.Decoder, out *delta) {
 			out.thinking = text()
 			continue
 		case "signature":
-			out.signature = d.String()
+			out.signature = d.StringBytes()
 		case "citation":
 			if d.Kind() == jsonx.Object {
 				c := readCitation(d)
@@ -302,14 +303,14 @@ func (s *streamReader) apply(b *openBlock, d *delta) {
 		}
 	case translate.KindThinking:
 		s.text(b, d.thinking)
-		b.signature += d.signature
+		b.signature = append(b.signature, d.signature...)
 	case translate.KindToolUse:
 		b.fragments = b.fragments || len(d.json) > 0
 		s.text(b, d.json)
 	case translate.KindOpaque:
 		b.json = append(b.json, d.json...)
 		if d.content != nil {
-			b.set("content", d.content)
+			b.content = d.content
 		}
 	}
 }
@@ -330,14 +331,17 @@ func (s *streamReader) stop(b *openBlock) {
 	e := translate.Event{Type: translate.EventBlockStop, Index: b.index, Kind: b.kind, Redacted: b.redacted}
 	switch b.kind {
 	case translate.KindThinking:
-		if b.signature != "" {
-			e.State = &translate.State{Origin: s.o.origin(), Data: b.signature}
+		if len(b.signature) > 0 {
+			e.State = &translate.State{Origin: s.o.origin(), Data: string(b.signature)}
 		}
 	case translate.KindToolUse:
 		if !b.fragments && b.input != nil {
 			s.text(b, b.input)
 		}
 	case translate.KindOpaque:
+		if b.content != nil {
+			b.set("content", b.content)
+		}
 		if len(b.json) > 0 && jsonx.Valid(b.json) {
 			b.set("input", b.json)
 		}

@@ -63,14 +63,14 @@ func (w *writer) media(m *translate.Media) {
 	s3 := strings.HasPrefix(m.URL, "s3://")
 	switch {
 	case m.FileID != "":
-		w.fail(w.r.Place(m).String(), "a file kept by "+string(m.Format)+" cannot be read by Bedrock")
+		w.fail(w.places.Of(m).String(), "a file kept by "+string(m.Format)+" cannot be read by Bedrock")
 	case m.URL != "" && !s3:
-		w.fail(w.r.Place(m).String(), "Bedrock fetches no URLs; send the bytes")
+		w.fail(w.places.Of(m).String(), "Bedrock fetches no URLs; send the bytes")
 	case format == "":
-		w.fail(w.r.Place(m).String(), "Bedrock takes no "+string(m.Kind)+" of type "+strconv.Quote(m.MIMEType))
+		w.fail(w.places.Of(m).String(), "Bedrock takes no "+string(m.Kind)+" of type "+strconv.Quote(m.MIMEType))
 	}
 	if m.Detail != "" && m.Detail != "auto" {
-		w.losses.Add(w.r.Place(m).String()+".detail", "Bedrock has no levels of detail")
+		w.losses.Add(w.places.Of(m).String()+".detail", "Bedrock has no levels of detail")
 	}
 	w.Object().Key(blocks[m.Kind]).Object().Key("format").String(format)
 	if m.Kind == translate.File {

@@ -128,7 +128,7 @@ func (w *writer) turn(m *translate.Message, last bool) {
 			if last && m.Role == translate.Assistant && j == len(m.Parts)-1 {
 				// A message that the model continues must not end in space.
 				if trimmed := strings.TrimRight(text, " \t\r\n"); trimmed != text {
-					w.losses.Add(w.r.Place(p).String(), "space at the end of the last message is left out")
+					w.losses.Add(w.places.Of(p).String(), "space at the end of the last message is left out")
 					text = trimmed
 				}
 			}
@@ -155,7 +155,7 @@ func (w *writer) turn(m *translate.Message, last bool) {
 		}
 	}
 	if document != nil && !hasText {
-		w.losses.Add(w.r.Place(document).String(), "Bedrock wants text beside a document, so a few words are added")
+		w.losses.Add(w.places.Of(document).String(), "Bedrock wants text beside a document, so a few words are added")
 		w.text("(see the document)")
 	}
 	if last && w.r.Cache != nil {
@@ -175,7 +175,7 @@ func (w *writer) citedText(p *translate.Text, text string) {
 		}
 	}
 	if lost {
-		w.losses.Add(w.r.Place(p).String()+".citations", "citations of another provider mean nothing to Bedrock")
+		w.losses.Add(w.places.Of(p).String()+".citations", "citations of another provider mean nothing to Bedrock")
 	}
 	if own == 0 {
 		w.text(text)
@@ -205,7 +205,7 @@ func (w *writer) reasoning(p *translate.Thinking) {
 func (w *writer) toolUse(u *translate.ToolUse) {
 	input, ok := u.InputObject()
 	if !ok {
-		w.losses.Add(w.r.Place(u).String(), "the arguments are no object; they are sent inside one")
+		w.losses.Add(w.places.Of(u).String(), "the arguments are no object; they are sent inside one")
 	}
 	w.Object().Key("toolUse").Object().Key("toolUseId").String(translate.FitID(u.ID, 64))
 	w.Key("name").String(w.toolName(u.Name, u, "")).Key("input").Raw(input).EndObject().EndObject()
@@ -216,7 +216,7 @@ func (w *writer) toolUse(u *translate.ToolUse) {
 func (w *writer) toolName(name string, p translate.Part, path string) string {
 	if _, ok := translate.FitName(name, 64); !ok {
 		if path == "" {
-			path = w.r.Place(p).String()
+			path = w.places.Of(p).String()
 		}
 		w.fail(path, "Bedrock takes tool names of 1 to 64 letters, digits, _ and -, not "+strconv.Quote(name))
 	}
@@ -245,10 +245,10 @@ func (w *writer) toolResult(res *translate.ToolResult) {
 			if p.Format == translate.Bedrock {
 				w.Raw(p.Raw)
 			} else {
-				w.losses.Add(w.r.Place(p).String(), p.Type+" is not known outside the "+string(p.Format)+" format")
+				w.losses.Add(w.places.Of(p).String(), p.Type+" is not known outside the "+string(p.Format)+" format")
 			}
 		default:
-			w.losses.Add(w.r.Place(p).String(), "does not belong into a tool result")
+			w.losses.Add(w.places.Of(p).String(), "does not belong into a tool result")
 		}
 	}
 	w.EndArray()
@@ -292,7 +292,7 @@ func (w *writer) noCache(path string, p translate.Part) {
 	}
 	w.uncached = true
 	if p != nil {
-		path = w.r.Place(p).String()
+		path = w.places.Of(p).String()
 	}
 	w.losses.Add(path, "the model does not cache on Bedrock")
 }

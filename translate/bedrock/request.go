@@ -18,6 +18,7 @@ type writer struct {
 	origin string
 	turns  []translate.Message
 	losses translate.Losses
+	places translate.Places
 	names  map[string]int // of documents, with how often each was taken
 	err    *translate.Error
 
@@ -35,7 +36,7 @@ type writer struct {
 func (o Outbound) AppendRequest(dst []byte, r *translate.Request) ([]byte, []translate.Loss, error) {
 	// The encoder tells from the last byte whether a comma is due, so it
 	// starts with a slice that has none.
-	w := writer{Encoder: jsonx.Encoder{B: dst[len(dst):]}, r: r, fam: familyOf(r.Model), origin: o.Origin, maxTokens: r.MaxTokens}
+	w := writer{Encoder: jsonx.Encoder{B: dst[len(dst):]}, r: r, places: r.Places(), fam: familyOf(r.Model), origin: o.Origin, maxTokens: r.MaxTokens}
 	if w.origin == "" {
 		w.origin = w.fam.origin
 	}

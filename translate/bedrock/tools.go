@@ -15,8 +15,13 @@ var emptySchema = []byte(`{"type":"object","properties":{}}`)
 // which Bedrock refuses without tools.
 func (w *writer) toolConfig() {
 	choice := w.r.ToolChoice
+	tools := make(map[string]bool, len(w.r.Tools))
+	for i := range w.r.Tools {
+		tools[w.r.Tools[i].Name] = true
+	}
+	chosen := make(map[string]bool, len(choice.Names))
 	for _, name := range choice.Names {
-		if !slices.ContainsFunc(w.r.Tools, func(t translate.Tool) bool { return t.Name == name }) {
+		if chosen[name] = true; !tools[name] {
 			w.fail("tool_choice", "there is no tool "+strconv.Quote(name))
 		}
 	}
@@ -29,7 +34,9 @@ func (w *writer) toolConfig() {
 	}
 	w.Key("toolConfig").Object().Key("tools").Array()
 	for i := range w.r.Tools {
-		w.tool(&w.r.Tools[i], i)
+		if t := &w.r.Tools[i]; len(chosen) == 0 || chosen[t.Name] || t.Kind != translate.FunctionTool {
+			w.tool(t, i)
+		}
 	}
 	if len(w.r.Tools) == 0 {
 		w.losses.Add("tools", "Bedrock wants tools where the conversation holds calls, so those called are declared again")
@@ -54,9 +61,6 @@ func (w *writer) tool(t *translate.Tool, i int) {
 	path := "tools[" + strconv.Itoa(i) + "]"
 	if t.Kind == translate.HostedTool || t.Kind == translate.CustomTool {
 		w.fail(path, "Converse knows function tools only, not "+string(t.Kind)+" ones")
-		return
-	}
-	if names := w.r.ToolChoice.Names; len(names) > 0 && !slices.Contains(names, t.Name) {
 		return
 	}
 	w.Object().Key("toolSpec").Object().Key("name").String(w.toolName(t.Name, nil, path))
@@ -86,8 +90,10 @@ func (w *writer) tool(t *translate.Tool, i int) {
 // calledTools returns the names of the tools that the conversation calls, or
 // holds results of, in order.
 func (w *writer) calledTools() (names []string) {
+	known := map[string]bool{"": true}
 	add := func(name string) {
-		if name != "" && !slices.Contains(names, name) {
+		if !known[name] {
+			known[name] = true
 			names = append(names, name)
 		}
 	}

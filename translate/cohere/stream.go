@@ -80,7 +80,7 @@ func (s *stream) event(e *sse.Event) error {
 		return translate.Truncated(nil) // before message-end
 	}
 	f := &s.f
-	if err := f.decode(e.Data); err != nil {
+	if err := f.decode(e.Data); err != nil || len(s.open) > translate.MaxOpenBlocks {
 		return translate.Malformed(err)
 	}
 	typ := f.typ

@@ -75,7 +75,7 @@ func (w *requestWriter) turn(m *translate.Message, names map[string]string, aske
 		parts = inOrder(parts, asked)
 	}
 	for _, p := range parts {
-		at := w.r.Place(p)
+		at := w.places.Of(p)
 		switch p := p.(type) {
 		case *translate.Text:
 			w.text(p, at)
@@ -111,12 +111,18 @@ func (w *requestWriter) turn(m *translate.Message, names map[string]string, aske
 // the API wants them.
 func inOrder(parts []translate.Part, asked []string) []translate.Part {
 	out := slices.Clone(parts)
+	ranks := make(map[string]int, len(asked))
+	for i, id := range asked {
+		if _, ok := ranks[id]; !ok {
+			ranks[id] = i
+		}
+	}
 	rank := func(p translate.Part) int {
 		r, ok := p.(*translate.ToolResult)
 		if !ok {
 			return len(asked) + 1
 		}
-		if i := slices.Index(asked, r.ToolUseID); i >= 0 {
+		if i, ok := ranks[r.ToolUseID]; ok {
 			return i
 		}
 		return len(asked)

@@ -12,7 +12,7 @@ import (
 // AppendRequest implements translate.Outbound. The model and whether to stream
 // are the URL's matter; r.Model decides what the model's generation takes.
 func (o Outbound) AppendRequest(dst []byte, r *translate.Request) ([]byte, []translate.Loss, error) {
-	w := requestWriter{o: o, r: r, own: r.Format == translate.Gemini, gen: generationOf(r.Model)}
+	w := requestWriter{o: o, r: r, places: r.Places(), own: r.Format == translate.Gemini, gen: generationOf(r.Model)}
 	r.ExtraLosses(translate.Gemini, &w.losses)
 	if err := w.refuse(); err != nil {
 		return dst, w.losses, err
@@ -38,6 +38,7 @@ type requestWriter struct {
 	own    bool // the client speaks this format
 	gen    generation
 	losses translate.Losses
+	places translate.Places
 	err    error
 }
 

@@ -114,21 +114,27 @@ func (f *fragment) functionMember(key string, dec *jsonx.Decoder) {
 // Calls are told by the provider's index, and where that is missing
 // or always 0, by their IDs.
 func (d *decoder) find(f *fragment) *call {
-	for i := len(d.calls) - 1; i >= 0; i-- {
-		c := d.calls[i]
-		switch {
-		case f.index == noIndex && f.id != "" && c.id == f.id:
-			return c
-		case f.index == noIndex && f.id == "" && f.name == "":
-			return c
-		case f.index != noIndex && c.index == f.index:
-			if f.name != "" && (f.id != "" && f.id != c.id || f.id == "" && c.args.complete() && len(f.args) > 0) {
-				return nil // another call under the same index
-			}
-			return c
+	switch {
+	case f.index != noIndex:
+		c := d.byIndex[f.index]
+		if c != nil && f.name != "" && (f.id != "" && f.id != c.id || f.id == "" && c.args.complete() && len(f.args) > 0) {
+			return nil // another call under the same index
 		}
+		return c
+	case f.id != "":
+		return d.byID[f.id]
+	case f.name == "" && len(d.calls) > 0:
+		return d.calls[len(d.calls)-1]
 	}
 	return nil
+}
+
+func (d *decoder) addCall(c *call) {
+	if d.byIndex == nil {
+		d.byIndex, d.byID = make(map[int64]*call), make(map[string]*call)
+	}
+	d.calls = append(d.calls, c)
+	d.byIndex[c.index], d.byID[c.id] = c, c
 }
 
 func (d *decoder) fragment(f *fragment) {
@@ -141,7 +147,7 @@ func (d *decoder) fragment(f *fragment) {
 		if c.id == "" {
 			c.id = d.callID()
 		}
-		d.calls = append(d.calls, c)
+		d.addCall(c)
 	}
 	d.lastCall = c
 	if c.name == "" {
@@ -164,6 +170,7 @@ func (d *decoder) startCall(c *call) {
 	d.closeText()
 	d.closeCalls(false)
 	c.started, c.block = true, d.next
+	d.openCalls++
 	d.next++
 	d.emit(translate.Event{Type: translate.EventBlockStart, Index: c.block, Kind: translate.KindToolUse, ID: c.id, Name: c.name, Custom: c.custom, State: c.state})
 	held := c.held
@@ -176,19 +183,27 @@ func (d *decoder) arguments(c *call, args []byte) {
 		return
 	}
 	if !c.custom {
-		c.args.push(args)
+		if c.args.push(args); c.args.complete() {
+			d.complete = append(d.complete, c)
+		}
 	}
 	d.emit(translate.Event{Type: translate.EventBlockDelta, Index: c.block, Kind: translate.KindToolUse, Text: args})
 }
 
 // closeCalls closes the calls whose arguments are complete, or all of them.
 func (d *decoder) closeCalls(all bool) {
-	for _, c := range d.calls {
+	calls := d.complete
+	d.complete = d.complete[:0]
+	if all {
+		calls = d.calls
+	}
+	for _, c := range calls {
 		if all && !c.started {
 			d.startCall(c)
 		}
-		if c.started && !c.closed && (all || !c.custom && c.args.complete()) {
+		if c.started && !c.closed && (all || c.args.complete()) {
 			c.closed = true
+			d.openCalls--
 			d.emit(translate.Event{Type: translate.EventBlockStop, Index: c.block, Kind: translate.KindToolUse})
 		}
 	}

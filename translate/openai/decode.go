@@ -29,17 +29,21 @@ type decoder struct {
 	reason    string // native_finish_reason
 	usage     *translate.Usage
 
-	next     int // index of the next block
-	text     textBlock
-	calls    []*call
-	lastCall *call
-	cites    []translate.Citation // Perplexity's, which stand beside the choices
-	logprobs []byte
-	losses   translate.Losses
-	body     bool          // it is a whole answer, not a stream
-	outer    jsonx.Decoder // of the value
-	chunk    chunk
-	inner    jsonx.Decoder // of its tool calls
+	next      int // index of the next block
+	text      textBlock
+	calls     []*call
+	byIndex   map[int64]*call  // the last of each
+	byID      map[string]*call // the last of each
+	complete  []*call          // whose arguments became so
+	openCalls int
+	lastCall  *call
+	cites     []translate.Citation // Perplexity's, which stand beside the choices
+	logprobs  []byte
+	losses    translate.Losses
+	body      bool          // it is a whole answer, not a stream
+	outer     jsonx.Decoder // of the value
+	chunk     chunk
+	inner     jsonx.Decoder // of its tool calls
 
 	like     jsonx.Template // of the last chunk of nothing but text
 	likeKind translate.PartKind
@@ -51,6 +55,9 @@ func (d *decoder) value(raw []byte, failed bool) error {
 	if text, ok := d.like.Match(raw); ok && len(text) > 0 && !failed {
 		d.textDelta(d.likeKind, text)
 		return nil
+	}
+	if d.openCalls > translate.MaxOpenBlocks {
+		return translate.Malformed(nil)
 	}
 	if err := d.read(raw, failed); err != nil {
 		return err
@@ -257,9 +264,11 @@ func (d *decoder) choice(dec *jsonx.Decoder, v *chunk, i int) {
 	}
 }
 
+const maxLosses = 100
+
 // lose records a loss, once: every chunk of a stream may hold the same.
 func (d *decoder) lose(path, reason string) {
-	if loss := (translate.Loss{Path: path, Reason: reason}); !slices.Contains(d.losses, loss) {
+	if loss := (translate.Loss{Path: path, Reason: reason}); len(d.losses) < maxLosses && !slices.Contains(d.losses, loss) {
 		d.losses = append(d.losses, loss)
 	}
 }

@@ -279,6 +279,9 @@ func (p *requestParser) addMessage(m *wireMessage) {
 		markLast(out.Parts, m.cache)
 	}
 	p.r.Messages = append(p.r.Messages, out)
+	if out.Role == translate.Assistant {
+		p.byID, p.byName = nil, nil
+	}
 }
 
 // assistantParts returns thinking, text and calls in the order in which a
@@ -314,6 +317,7 @@ func (p *requestParser) assistantParts(m *wireMessage) (parts []translate.Part) 
 		if c.use.ID == "" { // function_call has none
 			c.use.ID = translate.FitID("call_"+c.use.Name+"_"+strconv.Itoa(len(p.r.Messages))+"_"+strconv.Itoa(i), 40)
 		}
+		p.custom = p.custom || c.use.Custom
 		parts = append(translate.Restore(parts, c.thinking), c.use)
 	}
 	return parts
@@ -365,30 +369,43 @@ func markLast(parts []translate.Part, mark *translate.CacheMark) {
 // legacyID returns the ID that assistantParts gave the last call of a
 // function_call, which its result names by the function.
 func (p *requestParser) legacyID(name string) string {
-	if u := p.lastCall(func(u *translate.ToolUse) bool { return u.Name == name }); u != nil {
+	p.lookAtCalls()
+	if u := p.byName[name]; u != nil {
 		return u.ID
 	}
 	return ""
 }
 
 func (p *requestParser) isCustom(id string) bool {
-	u := p.lastCall(func(u *translate.ToolUse) bool { return u.ID == id })
+	if !p.custom { // as in nearly all requests
+		return false
+	}
+	p.lookAtCalls()
+	u := p.byID[id]
 	return u != nil && u.Custom
 }
 
-// lastCall looks for a call in the last assistant message, which is where a
+// lookAtCalls finds the calls of the last assistant message, which is where a
 // result's call stands.
-func (p *requestParser) lastCall(match func(*translate.ToolUse) bool) *translate.ToolUse {
+func (p *requestParser) lookAtCalls() {
+	if p.byID != nil {
+		return
+	}
+	p.byID, p.byName = make(map[string]*translate.ToolUse), make(map[string]*translate.ToolUse)
 	for i := len(p.r.Messages) - 1; i >= 0; i-- {
 		m := &p.r.Messages[i]
 		for _, part := range m.Parts {
-			if u, ok := part.(*translate.ToolUse); ok && match(u) {
-				return u
+			if u, ok := part.(*translate.ToolUse); ok {
+				if p.byID[u.ID] == nil {
+					p.byID[u.ID] = u
+				}
+				if p.byName[u.Name] == nil {
+					p.byName[u.Name] = u
+				}
 			}
 		}
 		if m.Role == translate.Assistant {
-			return nil
+			return
 		}
 	}
-	return nil
 }

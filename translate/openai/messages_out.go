@@ -40,7 +40,7 @@ func (w *requestWriter) role(r translate.Role) string {
 // path names a part of the messages that are written.
 func (w *requestWriter) path(i, j int) string {
 	if w.d.MergeSystem { // they are turns
-		return w.r.Place(w.turns[i].Parts[j]).String()
+		return w.places.Of(w.turns[i].Parts[j]).String()
 	}
 	return w.r.Path(i, j)
 }

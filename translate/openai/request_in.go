@@ -40,7 +40,11 @@ type requestParser struct {
 	sub         string // "content", "tool_calls", …
 	item        int
 	sawMessages bool
-	safetyID    bool
+
+	custom bool // there is a call of a custom tool
+	// The calls of the last assistant message, once they are asked for.
+	byID, byName map[string]*translate.ToolUse
+	safetyID     bool
 }
 
 // where names a member of what is being read, as "messages[2].content[0].foo".

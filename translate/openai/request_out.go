@@ -12,7 +12,7 @@ import (
 // AppendRequest implements translate.Outbound. Top-level members have OpenAI's
 // names; a provider that has other ones renames them in the finished JSON.
 func (o Outbound) AppendRequest(dst []byte, r *translate.Request) ([]byte, []translate.Loss, error) {
-	w := requestWriter{o: o, d: o.Dialect, r: r, e: jsonx.Encoder{B: dst}}
+	w := requestWriter{o: o, d: o.Dialect, r: r, places: r.Places(), e: jsonx.Encoder{B: dst}}
 	if err := w.refuse(); err != nil {
 		return dst, nil, err
 	}
@@ -64,6 +64,7 @@ type requestWriter struct {
 	r       *translate.Request
 	e       jsonx.Encoder
 	losses  translate.Losses
+	places  translate.Places
 	err     *translate.Error
 	lastMsg int
 	turns   []translate.Message // with MergeSystem

@@ -140,6 +140,7 @@ func refuse(r *translate.Request) error {
 // prompt flattens the conversation.
 func prompt(r *translate.Request, turns []translate.Message, losses *translate.Losses) (string, error) {
 	var b strings.Builder
+	places := r.Places()
 	lone := len(turns) == 1 && turns[0].Role == translate.User
 	for i, m := range turns {
 		if i > 0 {
@@ -157,15 +158,15 @@ func prompt(r *translate.Request, turns []translate.Message, losses *translate.L
 			case *translate.Refusal:
 				text = p.Text
 			case *translate.Thinking:
-				losses.Add(r.Place(p).String(), "thinking has no place in a prompt")
+				losses.Add(places.Of(p).String(), "thinking has no place in a prompt")
 				continue
 			case *translate.Opaque:
-				losses.Add(r.Place(p).String(), p.Type+" is not known outside the "+string(p.Format)+" format")
+				losses.Add(places.Of(p).String(), p.Type+" is not known outside the "+string(p.Format)+" format")
 				continue
 			case *translate.Media:
-				return "", refusal(r.Place(p).String(), "a prompt holds text, no "+string(p.Kind))
+				return "", refusal(places.Of(p).String(), "a prompt holds text, no "+string(p.Kind))
 			default:
-				return "", refusal(r.Place(p).String(), "models on Replicate call no tools")
+				return "", refusal(places.Of(p).String(), "models on Replicate call no tools")
 			}
 			if !first {
 				b.WriteString("\n")

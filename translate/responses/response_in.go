@@ -68,6 +68,10 @@ func (o Outbound) Events(body io.Reader) iter.Seq2[*translate.Event, error] {
 				return
 			}
 			d.frame(&f)
+			if len(d.blocks) > translate.MaxOpenBlocks {
+				d.fail(translate.Malformed(nil))
+				return
+			}
 		}
 	}
 }

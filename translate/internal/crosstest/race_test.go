@@ -1,0 +1,5 @@
+//go:build race
+
+package crosstest
+
+const raced = true
