@@ -39,7 +39,7 @@ type exchange struct {
 	forgotten bool  // body is no longer there
 	input     int64 // its tokens, about
 
-	values  [8]string // of the answer's header
+	values  [6]string // of the answer's header
 	setting int       // how many of them are taken
 
 	until time.Time // it may be tried again

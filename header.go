@@ -14,12 +14,9 @@ import (
 type headerClass uint8
 
 const (
-	// hop: RFC 9110, section 7.6.1 keeps it to one connection, or this proxy
-	// writes it itself.
-	hop headerClass = 1 << iota
 	// owned: it stops here on the way up. Credentials, the proxy's own, and
 	// what tells of the host's network.
-	owned
+	owned headerClass = 1 << iota
 	// built: it is about a body that the proxy reads or writes itself, or a
 	// browser's, and goes up only where nothing is read.
 	built
@@ -30,7 +27,6 @@ const (
 var headerClasses = func() map[string]headerClass {
 	classes := map[string]headerClass{}
 	for class, names := range map[headerClass]string{
-		hop: "Connection Proxy-Connection Keep-Alive Proxy-Authenticate Proxy-Authorization Te Trailer Transfer-Encoding Upgrade Http2-Settings",
 		owned: "Authorization X-Api-Key X-Goog-Api-Key Api-Key Cf-Aig-Authorization Cookie Llmproxy-Strict Content-Length Host " +
 			"Forwarded X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Port X-Real-Ip Via " +
 			"Cf-Connecting-Ip Cf-Ray Cf-Ipcountry Cf-Visitor True-Client-Ip",
@@ -43,6 +39,16 @@ var headerClasses = func() map[string]headerClass {
 	}
 	return classes
 }()
+
+// isHop reports whether RFC 9110, section 7.6.1 keeps a header to one connection,
+// or this proxy writes it itself.
+func isHop(name string) bool {
+	switch name {
+	case "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings":
+		return true
+	}
+	return false
+}
 
 // connectionNames returns the headers that the Connection header names.
 func connectionNames(h http.Header) map[string]bool {
@@ -72,7 +78,7 @@ func headersUp(h http.Header, pass, translated bool) http.Header {
 	for name, v := range h {
 		class := headerClasses[name]
 		switch {
-		case class&(hop|owned) != 0 || named[name]:
+		case class&owned != 0 || isHop(name) || named[name]:
 		case !pass && (class&built != 0 || strings.HasPrefix(name, "Sec-")), strings.HasPrefix(name, "Llmproxy-"):
 		case translated && class&shared == 0 && !strings.HasPrefix(name, "Cf-Aig-"):
 		default:
@@ -83,11 +89,15 @@ func headersUp(h http.Header, pass, translated bool) http.Header {
 }
 
 // copyHeader adds a provider's headers to the answer's, without those that
-// concern one connection or set cookies for the provider's domain.
+// concern one connection or the provider's domain.
 func copyHeader(dst, src http.Header) {
 	named := connectionNames(src)
 	for name, v := range src {
-		if headerClasses[name]&hop != 0 || named[name] || name == "Set-Cookie" || name == "Content-Length" || name == "Alt-Svc" || name == "Strict-Transport-Security" {
+		switch name {
+		case "Set-Cookie", "Content-Length", "Alt-Svc", "Strict-Transport-Security":
+			continue
+		}
+		if isHop(name) || named[name] {
 			continue
 		}
 		if strings.HasPrefix(name, "Access-Control-") && dst["Access-Control-Allow-Origin"] != nil {

@@ -99,7 +99,8 @@ type Attempt struct {
 }
 
 func (x *exchange) finish() {
-	x.rec.Duration = x.p.now().Sub(x.start)
+	now := x.p.now()
+	x.rec.Duration = now.Sub(x.start)
 	x.rec.Aborted = x.rec.Aborted || x.gone.Load()
 	x.estimate()
 	if x.rec.UsageFrom == "" {
@@ -121,7 +122,7 @@ func (x *exchange) finish() {
 		}
 	}
 	if x.rec.Provider != "" || x.rec.Err != nil { // the status page is not told of itself
-		x.p.history.add(&x.rec, x.p.now())
+		x.p.history.add(&x.rec, now)
 	}
 	x.log(ctx)
 	x.release()

@@ -31,11 +31,12 @@ func (x *exchange) passTo(targets []target, call func(*attempt) *provider.Call) 
 	body := &passBody{r: x.r.Body}
 	if n := x.r.ContentLength; n > 0 && n <= x.p.Limits.Replay {
 		// Small enough to be sent again with another key.
-		whole, err := readAll(make([]byte, 0, n+1), x.r.Body)
-		if err != nil {
+		pooled := x.bodies.get(int(n) + 1)
+		var err error
+		if pooled.b, err = readAll(pooled.b, x.r.Body); err != nil {
 			return &translate.Error{Kind: translate.InvalidRequest, Message: "the request body could not be read", Err: err}
 		}
-		x.body = whole
+		x.body = pooled.b
 		x.rec.BytesIn = n
 	} else if n != 0 {
 		// An answer may begin before the body was read to its end.

@@ -281,15 +281,14 @@ var (
 func (a *attempt) copyFlushing(r io.Reader) (n int64, err error) {
 	buf := copyBuffers.Get().(*[32 << 10]byte)
 	defer copyBuffers.Put(buf)
-	if len(a.key.Secret.Reveal()) >= minSecret {
-		r = &masked{r: r, key: a.key}
-	}
+	r = withoutSecret(r, a.key)
 	for {
 		m, err := r.Read(buf[:])
 		if m > 0 {
-			a.watch.progress(a.p.Timeouts.Idle)
 			if a.rec.FirstByte == 0 {
 				a.firstByte()
+			} else {
+				a.watch.progress(a.p.Timeouts.Idle)
 			}
 			if _, werr := a.w.Write(buf[:m]); werr != nil {
 				return n, errors.Join(errClientGone, werr)

@@ -250,7 +250,8 @@ func (rt route) modelRoute(id string, r *http.Request) (route, error) {
 
 // passRoute serves /{provider}/….
 func (p *Proxy) passRoute(rt route, path string) (route, error) {
-	name, rest, _ := strings.Cut(path[1:], "/")
+	name, _, below := strings.Cut(path[1:], "/")
+	rest := path[1+len(name):]
 	if alias, ok := p.names[name]; ok {
 		name = alias
 	}
@@ -259,8 +260,8 @@ func (p *Proxy) passRoute(rt route, path string) (route, error) {
 		return rt, nil
 	}
 	rt.name, rt.provider, rt.serve = "/"+name+"/…", pr, (*exchange).servePass
-	if len(path) > 1+len(name) || strings.HasSuffix(path, "/") {
-		rt.path = "/" + rest
+	if below {
+		rt.path = rest
 	}
 	return rt, nil
 }

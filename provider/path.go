@@ -27,23 +27,18 @@ func JoinPath(base, escaped string) (string, error) {
 			return "", translate.Errorf(translate.InvalidRequest, "the path must not contain . or .. segments")
 		}
 	}
-	u, err := url.Parse(base)
-	if err != nil {
-		return "", translate.Errorf(translate.InvalidRequest, "the provider's address is not valid")
-	}
-	basePath := strings.TrimSuffix(u.EscapedPath(), "/")
-	for tail := basePath; tail != ""; {
-		if rest, ok := strings.CutPrefix(escaped, tail); ok && (rest == "" || rest[0] == '/') {
-			return strings.TrimSuffix(base, "/") + rest, nil
+	base = strings.TrimSuffix(base, "/")
+	// The base's last n segments, then one fewer.
+	_, tail, _ := strings.Cut(base, "://")
+	for {
+		var more bool
+		if _, tail, more = strings.Cut(tail, "/"); !more || tail == "" {
+			return base + escaped, nil
 		}
-		// The base's last n segments, then one fewer.
-		i := strings.IndexByte(tail[1:], '/')
-		if i < 0 {
-			break
+		if rest, ok := strings.CutPrefix(escaped[1:], tail); ok && (rest == "" || rest[0] == '/') {
+			return base + rest, nil
 		}
-		tail = tail[1+i:]
 	}
-	return strings.TrimSuffix(base, "/") + escaped, nil
 }
 
 // join appends an endpoint's path to the base URL. A version with which the
