@@ -120,17 +120,18 @@ func withoutKey(raw string) string {
 	if !strings.Contains(raw, "k") && !strings.Contains(raw, "%") {
 		return raw
 	}
-	out, kept := "", false
+	var out strings.Builder
+	kept := false
 	for pair := range strings.SplitSeq(raw, "&") {
 		name, _, _ := strings.Cut(pair, "=")
 		if n, err := url.QueryUnescape(name); err == nil && n == "key" {
 			continue
 		}
 		if kept {
-			out += "&"
+			out.WriteByte('&')
 		}
-		out += pair
+		out.WriteString(pair)
 		kept = true
 	}
-	return out
+	return out.String()
 }

@@ -142,6 +142,18 @@ type ToolChoice struct {
 	Names []string
 }
 
+// Named returns the set of Names, to look tools up in; nil where there are none.
+func (c *ToolChoice) Named() map[string]bool {
+	if len(c.Names) == 0 {
+		return nil
+	}
+	set := make(map[string]bool, len(c.Names))
+	for _, name := range c.Names {
+		set[name] = true
+	}
+	return set
+}
+
 // OutputType is the form that the answer's text must have.
 type OutputType string
 

@@ -24,10 +24,15 @@ func (p path) member(n string) string {
 	return s + "." + n
 }
 
+// String returns the path, which is good enough to find a fault by, and does not
+// grow with names and depths that are as long as the request.
 func (p path) String() string {
+	const long = 500
 	var b []byte
 	for _, s := range p {
 		switch {
+		case len(b)+len(s.name) > long:
+			return string(b) + ".…"
 		case s.name == "":
 			b = append(strconv.AppendInt(append(b, '['), int64(s.index), 10), ']')
 		case len(b) > 0:

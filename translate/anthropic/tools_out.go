@@ -1,7 +1,6 @@
 package anthropic
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
@@ -21,8 +20,9 @@ func (w *requestWriter) chosenTools() []translate.Tool {
 		return w.r.Tools
 	}
 	var out []translate.Tool
+	named := c.Named()
 	for _, t := range w.r.Tools {
-		if slices.Contains(c.Names, t.Name) {
+		if named[t.Name] {
 			out = append(out, t)
 		}
 	}

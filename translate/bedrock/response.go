@@ -1,6 +1,8 @@
 package bedrock
 
 import (
+	"strings"
+
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
@@ -144,9 +146,7 @@ func citedText(d *jsonx.Decoder) translate.Part {
 	for key := range d.Members() {
 		switch string(key) {
 		case "content":
-			for range d.Elements() {
-				t.Text += text(d)
-			}
+			t.Text = texts(d)
 		case "citations":
 			for range d.Elements() {
 				t.Citations = append(t.Citations, citation(d))
@@ -156,14 +156,17 @@ func citedText(d *jsonx.Decoder) translate.Part {
 	return t
 }
 
-// text reads {"text":…}.
-func text(d *jsonx.Decoder) (s string) {
-	for key := range d.Members() {
-		if string(key) == "text" {
-			s = d.String()
+// texts reads and joins [{"text":…},…].
+func texts(d *jsonx.Decoder) string {
+	var all strings.Builder
+	for range d.Elements() {
+		for key := range d.Members() {
+			if string(key) == "text" {
+				all.Write(d.StringBytes())
+			}
 		}
 	}
-	return s
+	return all.String()
 }
 
 // citation reads one citation. It is tied to its whole block.
@@ -176,9 +179,7 @@ func citation(d *jsonx.Decoder) translate.Citation {
 		case "title":
 			c.Title = in.String()
 		case "sourceContent":
-			for range in.Elements() {
-				c.CitedText += text(in)
-			}
+			c.CitedText = texts(in)
 		case "location":
 			for key := range in.Members() {
 				if string(key) != "web" {

@@ -47,7 +47,7 @@ type block struct {
 	index    int   // the events'
 	kind     translate.PartKind
 	redacted bool
-	state    string // the signature, or the redacted thinking
+	state    []byte // the signature, or the redacted thinking
 }
 
 type stream struct {
@@ -90,7 +90,7 @@ func (s *stream) frame(f *eventstream.Frame) error {
 		return err
 	}
 	p := &s.p
-	if err := p.decode(f.Payload); err != nil {
+	if err := p.decode(f.Payload); err != nil || len(s.open) > translate.MaxOpenBlocks {
 		return translate.Malformed(err)
 	}
 	switch string(f.Text(":event-type")) {
@@ -129,7 +129,7 @@ func (s *stream) closeIf(cond func(*block) bool) {
 			kept = append(kept, *b)
 			continue
 		}
-		s.emit(translate.Event{Type: translate.EventBlockStop, Index: b.index, Kind: b.kind, Redacted: b.redacted, State: s.o.state(b.state)})
+		s.emit(translate.Event{Type: translate.EventBlockStop, Index: b.index, Kind: b.kind, Redacted: b.redacted, State: s.o.state(string(b.state))})
 	}
 	s.open = kept
 }
@@ -182,7 +182,7 @@ func (s *stream) delta() {
 		s.fail(translate.Malformed(errors.New("arguments of a tool call that has not started")))
 	case p.reasoning:
 		b := s.at(p.number, translate.KindThinking, p.redacted != "")
-		b.state += p.signature + p.redacted
+		b.state = append(append(b.state, p.signature...), p.redacted...)
 		s.text(b, p.text)
 	case p.citation != nil:
 		b := s.at(p.number, translate.KindText, false)

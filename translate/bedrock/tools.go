@@ -19,9 +19,9 @@ func (w *writer) toolConfig() {
 	for i := range w.r.Tools {
 		tools[w.r.Tools[i].Name] = true
 	}
-	chosen := make(map[string]bool, len(choice.Names))
+	chosen := choice.Named()
 	for _, name := range choice.Names {
-		if chosen[name] = true; !tools[name] {
+		if !tools[name] {
 			w.fail("tool_choice", "there is no tool "+strconv.Quote(name))
 		}
 	}

@@ -1,7 +1,6 @@
 package cohere
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
@@ -88,11 +87,16 @@ func (w *writer) refuse() {
 // as the one to call, so the others are left out.
 func (w *writer) tools() {
 	choice := w.r.ToolChoice
+	known := make(map[string]bool, len(w.r.Tools))
+	for i := range w.r.Tools {
+		known[w.r.Tools[i].Name] = true
+	}
 	for _, name := range choice.Names {
-		if !slices.ContainsFunc(w.r.Tools, func(t translate.Tool) bool { return t.Name == name }) {
+		if !known[name] {
 			w.fail("tool_choice", "there is no tool "+strconv.Quote(name))
 		}
 	}
+	named := choice.Named()
 	if len(w.r.Tools) == 0 {
 		if choice.Mode == translate.ToolRequired {
 			w.fail("tool_choice", "a tool is required and there are none")
@@ -107,7 +111,7 @@ func (w *writer) tools() {
 			w.fail("tools["+strconv.Itoa(i)+"]", "Cohere knows function tools only, not "+string(t.Kind)+" ones")
 		}
 		w.cache(t.Cache, "tools", i)
-		if len(choice.Names) > 0 && !slices.Contains(choice.Names, t.Name) {
+		if named != nil && !named[t.Name] {
 			continue
 		}
 		all++

@@ -239,9 +239,10 @@ func candidateIndex(d jsonx.Decoder, place int64) int64 {
 	return place
 }
 
-// lose records a loss, once: every chunk may hold the same.
+// lose records a loss, once: every chunk may hold the same. There are few, unless
+// an answer is not meant to be read.
 func (a *answer) lose(path, reason string) {
-	if loss := (translate.Loss{Path: path, Reason: reason}); !slices.Contains(a.losses, loss) {
+	if loss := (translate.Loss{Path: path, Reason: reason}); len(a.losses) < 100 && !slices.Contains(a.losses, loss) {
 		a.losses = append(a.losses, loss)
 	}
 }

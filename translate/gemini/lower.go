@@ -20,6 +20,8 @@ type lowering struct {
 	root    []byte
 	refs    []string // being inlined, to tell recursion
 	read    int      // bytes of schema read so far
+
+	objects map[*byte]map[string][]byte // the members of those that references lead through
 }
 
 // taken are the words of JSON Schema that parametersJsonSchema takes.
@@ -70,7 +72,7 @@ func (l *lowering) schema(raw []byte, e *jsonx.Encoder, path string, depth int) 
 	}
 	e.Object()
 	for _, m := range f.members {
-		if err := l.member(m, e, path+"."+m.Name, depth); err != nil {
+		if err := l.member(m, e, below(path, m.Name), depth); err != nil {
 			return err
 		}
 	}
@@ -78,11 +80,30 @@ func (l *lowering) schema(raw []byte, e *jsonx.Encoder, path string, depth int) 
 	return nil
 }
 
+// below returns the path of a member. It is good enough to find a fault by, and
+// does not grow with names that are as long as the request.
+func below(path, name string) string {
+	const long = 500
+	if len(path)+len(name) > long {
+		return strings.TrimSuffix(path, ".…") + ".…"
+	}
+	return path + "." + name
+}
+
 // flat is a schema whose references, as far as they must be resolved, and
 // allOf are merged into one list of members.
-type flat struct{ members []translate.Member }
+type flat struct {
+	members []translate.Member
+	at      map[string]int // where they stand, once they are more than one looks through
+}
 
 func (f *flat) get(name string) *translate.Member {
+	if f.at != nil {
+		if i, ok := f.at[name]; ok {
+			return &f.members[i]
+		}
+		return nil
+	}
 	for i := range f.members {
 		if f.members[i].Name == name {
 			return &f.members[i]
@@ -97,19 +118,41 @@ func (f *flat) set(name string, value []byte) {
 		return
 	}
 	f.members = append(f.members, translate.Member{Name: name, Value: value})
+	switch {
+	case f.at != nil:
+		f.at[name] = len(f.members) - 1
+	case len(f.members) > 16:
+		f.index()
+	}
 }
 
+func (f *flat) index() {
+	f.at = make(map[string]int, len(f.members))
+	for i, m := range f.members {
+		f.at[m.Name] = i
+	}
+}
+
+// drop takes a member out. It is asked for a few words only.
 func (f *flat) drop(name string) {
 	f.members = slices.DeleteFunc(f.members, func(m translate.Member) bool { return m.Name == name })
+	if f.at != nil {
+		f.index()
+	}
+}
+
+// rename gives a member a name that none has.
+func (f *flat) rename(from, to string) {
+	f.get(from).Name = to
+	if f.at != nil {
+		f.index()
+	}
 }
 
 // flatten adds the members of raw to f.
 func (l *lowering) flatten(raw []byte, f *flat, path string, depth int) error {
-	if l.read += len(raw); l.read > maxSchemaRead {
-		return errors.New("the schema is too large once its references are resolved")
-	}
-	if depth > maxSchemaDepth {
-		return errors.New("the schema nests too deep")
+	if err := l.reads(len(raw), depth); err != nil {
+		return err
 	}
 	d := jsonx.NewDecoder(raw)
 	for k := range d.Members() {
@@ -133,10 +176,23 @@ func (l *lowering) flatten(raw []byte, f *flat, path string, depth int) error {
 			if key == "const" {
 				key, value = "enum", slices.Concat([]byte("["), value, []byte("]"))
 			}
-			l.add(f, key, value, path)
+			if err := l.add(f, key, value, path); err != nil {
+				return err
+			}
 		}
 	}
 	return d.Err()
+}
+
+// reads keeps count of what is read.
+func (l *lowering) reads(n, depth int) error {
+	if l.read += n; l.read > maxSchemaRead {
+		return errors.New("the schema is too large once its references are resolved")
+	}
+	if depth > maxSchemaDepth {
+		return errors.New("the schema nests too deep")
+	}
+	return nil
 }
 
 // all adds one of allOf's schemas. There even JSON Schema's references are
@@ -144,6 +200,9 @@ func (l *lowering) flatten(raw []byte, f *flat, path string, depth int) error {
 func (l *lowering) all(raw []byte, f *flat, path string, depth int) error {
 	if jsonx.KindOf(raw) != jsonx.Object {
 		return nil // true asks for nothing
+	}
+	if err := l.reads(len(raw), depth); err != nil {
+		return err
 	}
 	if found, err := jsonx.Top(raw, "$ref"); err == nil && found[0] != nil {
 		return l.inline(found[0], func(target []byte) error { return l.all(target, f, path, depth+1) })
@@ -153,20 +212,23 @@ func (l *lowering) all(raw []byte, f *flat, path string, depth int) error {
 
 // add adds one member. Where two schemas say something of the same, properties
 // and required names are united, and of anything else the first stays.
-func (l *lowering) add(f *flat, key string, value []byte, path string) {
+func (l *lowering) add(f *flat, key string, value []byte, path string) error {
 	have := f.get(key)
 	switch {
 	case have == nil:
-		f.members = append(f.members, translate.Member{Name: key, Value: value})
+		f.set(key, value)
 	case bytes.Equal(have.Value, value):
 	case key == "properties" || key == "$defs" || key == "definitions":
 		have.Value = join(have.Value, value, jsonx.Object)
+		return l.reads(len(have.Value), 0)
 	case key == "required":
 		have.Value = join(have.Value, value, jsonx.Array)
+		return l.reads(len(have.Value), 0)
 	case key == "title" || key == "description" || silent[key]:
 	default:
-		l.losses.Add(path+"."+key, "is said twice by the schemas that are merged; the first counts")
+		l.losses.Add(below(path, key), "is said twice by the schemas that are merged; the first counts")
 	}
+	return nil
 }
 
 // join returns the objects or arrays a and b as one.
@@ -201,15 +263,34 @@ func (l *lowering) inline(value []byte, visit func(target []byte) error) error {
 			continue
 		}
 		seg = strings.NewReplacer("~1", "/", "~0", "~").Replace(seg)
-		found, err := jsonx.Top(target, seg)
-		if err != nil || found[0] == nil {
+		if target = l.membersOf(target)[seg]; target == nil {
 			return errors.New("the schema refers to " + ref + ", which is not there")
 		}
-		target = found[0]
 	}
 	l.refs = append(l.refs, ref)
 	defer func() { l.refs = l.refs[:len(l.refs)-1] }()
 	return visit(target)
+}
+
+// membersOf returns the members of what a reference leads through, which is
+// looked at once; none where it is no object.
+func (l *lowering) membersOf(raw []byte) map[string][]byte {
+	if jsonx.KindOf(raw) != jsonx.Object {
+		return nil
+	}
+	members, ok := l.objects[&raw[0]]
+	if !ok {
+		members = map[string][]byte{}
+		d := jsonx.NewDecoder(raw)
+		for name := range d.Members() {
+			members[string(name)] = d.Raw()
+		}
+		if l.objects == nil {
+			l.objects = map[*byte]map[string][]byte{}
+		}
+		l.objects[&raw[0]] = members
+	}
+	return members
 }
 
 // member writes one member of a schema.
@@ -260,7 +341,7 @@ func (l *lowering) each(value []byte, e *jsonx.Encoder, kind jsonx.Kind, path st
 		for name := range d.Members() {
 			n := string(name)
 			e.KeyString(n)
-			if err := l.schema(d.Raw(), e, path+"."+n, depth+1); err != nil {
+			if err := l.schema(d.Raw(), e, below(path, n), depth+1); err != nil {
 				return err
 			}
 		}

@@ -1,8 +1,6 @@
 package gemini
 
 import (
-	"slices"
-
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 )
 
@@ -29,7 +27,7 @@ func (l *lowering) rename(f *flat, from, to, path string) {
 		f.drop(from)
 		return
 	}
-	f.get(from).Name = to
+	f.rename(from, to)
 }
 
 // types writes ["string","null"] as a nullable string, and other unions as
@@ -92,7 +90,7 @@ func (l *lowering) union(f *flat, path string) {
 		if err := l.flatten(kept[0], &inner, path, 0); err == nil {
 			f.drop("anyOf")
 			for _, m := range inner.members {
-				l.add(f, m.Name, m.Value, path)
+				_ = l.add(f, m.Name, m.Value, path) // what is too large is told where the next is read
 			}
 			l.types(f, path)
 			return
@@ -144,11 +142,11 @@ func (l *lowering) required(f *flat, path string) {
 	if m == nil || jsonx.KindOf(m.Value) != jsonx.Array {
 		return
 	}
-	var names []string
+	names := map[string]bool{}
 	if p := f.get("properties"); p != nil && jsonx.KindOf(p.Value) == jsonx.Object {
 		d := jsonx.NewDecoder(p.Value)
 		for name := range d.Members() {
-			names = append(names, string(name))
+			names[string(name)] = true
 		}
 	}
 	var e jsonx.Encoder
@@ -157,7 +155,7 @@ func (l *lowering) required(f *flat, path string) {
 	d := jsonx.NewDecoder(m.Value)
 	for range d.Elements() {
 		raw := d.Raw()
-		if name, ok := jsonx.Unquote(raw); ok && slices.Contains(names, name) {
+		if name, ok := jsonx.Unquote(raw); ok && names[name] {
 			e.String(name)
 			kept++
 		} else {

@@ -22,10 +22,11 @@ type partialCall struct {
 type node struct {
 	key      string
 	scalar   []byte // JSON, or
-	text     string // a string, which grows
+	text     []byte // a string, which grows
 	isText   bool
 	isArray  bool
 	children []*node
+	byKey    map[string]*node // children
 }
 
 func (a *answer) partialCall(w *wirePart, state *translate.State) {
@@ -78,7 +79,7 @@ func (p *partialCall) piece(d *jsonx.Decoder) {
 	switch {
 	case isText:
 		n.isText = true
-		n.text += text
+		n.text = append(n.text, text...)
 	case scalar != nil:
 		n.scalar = scalar
 	}
@@ -116,13 +117,15 @@ func (n *node) find(path string) *node {
 }
 
 func (n *node) child(key string) *node {
-	for _, c := range n.children {
-		if c.key == key {
-			return c
-		}
+	if c := n.byKey[key]; c != nil {
+		return c
 	}
 	c := &node{key: key}
 	n.children = append(n.children, c)
+	if n.byKey == nil {
+		n.byKey = map[string]*node{}
+	}
+	n.byKey[key] = c
 	return c
 }
 
@@ -142,7 +145,7 @@ func (n *node) append(e *jsonx.Encoder) {
 		}
 		e.EndObject()
 	case n.isText:
-		e.String(n.text)
+		e.Text(n.text)
 	case n.scalar != nil:
 		e.Raw(n.scalar)
 	default:

@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -164,7 +163,7 @@ func (p *requestReader) call(parts []translate.Part, w *wirePart, state *transla
 		}
 		p.carried[u] = thinking
 	}
-	p.calls = append(p.calls, u)
+	p.calls.add(u)
 	return append(parts, u)
 }
 
@@ -173,18 +172,47 @@ func (p *requestReader) call(parts []translate.Part, w *wirePart, state *transla
 func (p *requestReader) result(w *wirePart) translate.Part {
 	r := w.result
 	r.ToolUseID, _, _ = translate.UnpackToolID(r.ToolUseID)
-	for i, u := range p.calls {
-		if r.ToolUseID == u.ID || r.ToolUseID == "" && r.Name == u.Name {
-			r.ToolUseID = u.ID
-			p.calls = slices.Delete(p.calls, i, i+1)
-			break
-		}
+	if u := p.calls.answer(r.ToolUseID, r.Name); u != nil {
+		r.ToolUseID = u.ID
 	}
 	if r.ToolUseID == "" {
 		p.made++
 		r.ToolUseID = "call_" + strconv.Itoa(p.made)
 	}
 	return r
+}
+
+// openCalls are calls that no result has answered yet, each kind in order.
+type openCalls struct {
+	byID, byName map[string][]*translate.ToolUse
+	answered     map[*translate.ToolUse]bool
+}
+
+func (c *openCalls) add(u *translate.ToolUse) {
+	if c.byID == nil {
+		c.byID, c.byName, c.answered = map[string][]*translate.ToolUse{}, map[string][]*translate.ToolUse{}, map[*translate.ToolUse]bool{}
+	}
+	c.byID[u.ID] = append(c.byID[u.ID], u)
+	c.byName[u.Name] = append(c.byName[u.Name], u)
+}
+
+// answer returns the first call with that ID, or of that name where there is no
+// ID, and takes it for answered; nil where there is none.
+func (c *openCalls) answer(id, name string) *translate.ToolUse {
+	open, key := c.byID, id
+	if id == "" {
+		open, key = c.byName, name
+	}
+	for list := open[key]; len(list) > 0; {
+		u := list[0]
+		list = list[1:]
+		open[key] = list
+		if !c.answered[u] {
+			c.answered[u] = true
+			return u
+		}
+	}
+	return nil
 }
 
 // wirePart is a part as it stands on the wire, of a request or an answer.

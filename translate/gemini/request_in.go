@@ -43,7 +43,7 @@ type requestReader struct {
 	d      *jsonx.Decoder
 	r      *translate.Request
 	system []translate.Part
-	calls  []*translate.ToolUse // that no result has answered yet
+	calls  openCalls
 	// carried is the thinking that calls' IDs carry.
 	carried map[*translate.ToolUse][]*translate.Thinking
 	path    string // of what is being read

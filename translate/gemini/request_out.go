@@ -101,10 +101,13 @@ func (w *requestWriter) tools() {
 			open = true
 		}
 	}
-	only := r.ToolChoice.Mode == translate.ToolAuto && len(r.ToolChoice.Names) > 0
+	var only map[string]bool
+	if r.ToolChoice.Mode == translate.ToolAuto {
+		only = r.ToolChoice.Named()
+	}
 	for i := range r.Tools {
 		t := &r.Tools[i]
-		if t.Kind != translate.FunctionTool || only && !slices.Contains(r.ToolChoice.Names, t.Name) {
+		if t.Kind != translate.FunctionTool || only != nil && !only[t.Name] {
 			continue
 		}
 		if functions++; functions == 1 {

@@ -92,15 +92,16 @@ type detailKey struct {
 
 // detail is what the pieces of one of reasoning_details say, without its text.
 type detail struct {
-	typ, id, format, signature, data string
-	index                            int64
-	hasIndex                         bool
+	typ, id, format string
+	signature, data []byte
+	index           int64
+	hasIndex        bool
 }
 
 // state returns what must come back: the detail without its text, which the
 // block has. Plain text needs no more than the text.
 func (p *detail) state(origin string) *translate.State {
-	if p.typ == "reasoning.text" && p.signature == "" && p.data == "" {
+	if p.typ == "reasoning.text" && len(p.signature)+len(p.data) == 0 {
 		return nil
 	}
 	var e jsonx.Encoder
@@ -114,11 +115,11 @@ func (p *detail) state(origin string) *translate.State {
 	if p.hasIndex {
 		e.Key("index").Int(p.index)
 	}
-	if p.signature != "" {
-		e.Key("signature").String(p.signature)
+	if len(p.signature) > 0 {
+		e.Key("signature").Text(p.signature)
 	}
-	if p.data != "" {
-		e.Key("data").String(p.data)
+	if len(p.data) > 0 {
+		e.Key("data").Text(p.data)
 	}
 	e.EndObject()
 	return &translate.State{Origin: origin, Data: string(e.B)}
@@ -149,9 +150,9 @@ func (d *decoder) details(raw []byte) (any bool) {
 					p.index, p.hasIndex = int64(dec.Float()), true
 				}
 			case "signature":
-				p.signature = scalar(dec)
+				p.signature = scalarText(dec)
 			case "data":
-				p.data = scalar(dec)
+				p.data = scalarText(dec)
 			case "text", "summary":
 				text = scalarText(dec)
 			}
@@ -175,11 +176,12 @@ func (d *decoder) detailPiece(p detail, text []byte, position int64) {
 	}
 	if !d.text.open || d.text.detail != key {
 		d.begin(textBlock{kind: translate.KindThinking, detail: key, redacted: p.typ == "reasoning.encrypted"})
+		p.signature, p.data = bytes.Clone(p.signature), bytes.Clone(p.data) // they alias the frame
 		d.text.pieces = p
 	} else {
 		q := &d.text.pieces
-		q.signature += p.signature
-		q.data += p.data
+		q.signature = append(q.signature, p.signature...)
+		q.data = append(q.data, p.data...)
 		if q.id == "" {
 			q.id = p.id
 		}

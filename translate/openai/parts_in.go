@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"strings"
+
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
@@ -184,18 +186,19 @@ func isURL(s string) bool {
 }
 
 // thinkingText reads Mistral's thinking, parts of text in a part.
-func thinkingText(d *jsonx.Decoder) (text string) {
+func thinkingText(d *jsonx.Decoder) string {
 	if d.Kind() == jsonx.String {
 		return d.String()
 	}
+	var text strings.Builder
 	for range d.Elements() {
 		for k := range d.Members() {
 			if string(k) == "text" {
-				text += d.String()
+				text.Write(d.StringBytes())
 			}
 		}
 	}
-	return text
+	return text.String()
 }
 
 // mistralState keeps the signature of Mistral's thinking in the shape that

@@ -3,7 +3,6 @@ package openai
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
 	"strconv"
 
 	"github.com/go-llmproxy/llmproxy/translate"
@@ -12,12 +11,16 @@ import (
 func (w *requestWriter) tools() {
 	e, r := &w.e, w.r
 	open := false
+	var only map[string]bool
+	if w.d.FilterTools && len(r.ToolChoice.Names) > 1 {
+		only = r.ToolChoice.Named()
+	}
 	for i := range r.Tools {
 		t := &r.Tools[i]
 		if t.Kind == translate.HostedTool && t.Name == "web_search_options" && t.Format == translate.OpenAI {
 			continue
 		}
-		if w.d.FilterTools && len(r.ToolChoice.Names) > 1 && !slices.Contains(r.ToolChoice.Names, t.Name) {
+		if only != nil && !only[t.Name] {
 			continue // the choice is among the others
 		}
 		if w.d.NoToolChoice && r.ToolChoice.Mode == translate.ToolNone {
@@ -125,25 +128,29 @@ func (w *requestWriter) toolChoice(tools bool) {
 	case len(c.Names) == 0 || mode == translate.ToolNone, len(c.Names) > 1 && w.d.FilterTools:
 		e.String(string(mode))
 	case len(c.Names) == 1 && mode == translate.ToolRequired:
-		w.toolRef(c.Names[0])
+		w.toolRefs(c.Names)
 	default:
 		e.Object().Key("type").String("allowed_tools").Key("allowed_tools").Object()
 		e.Key("mode").String(string(mode)).Key("tools").Array()
-		for _, name := range c.Names {
-			w.toolRef(name)
-		}
+		w.toolRefs(c.Names)
 		e.EndArray().EndObject().EndObject()
 	}
 }
 
-func (w *requestWriter) toolRef(name string) {
-	kind := "function"
+func (w *requestWriter) toolRefs(names []string) {
+	custom := map[string]bool{}
 	for i := range w.r.Tools {
-		if t := &w.r.Tools[i]; t.Name == name && t.Kind == translate.CustomTool {
-			kind = "custom"
+		if t := &w.r.Tools[i]; t.Kind == translate.CustomTool {
+			custom[t.Name] = true
 		}
 	}
-	w.e.Object().Key("type").String(kind).Key(kind).Object().Key("name").String(name).EndObject().EndObject()
+	for _, name := range names {
+		kind := "function"
+		if custom[name] {
+			kind = "custom"
+		}
+		w.e.Object().Key("type").String(kind).Key(kind).Object().Key("name").String(name).EndObject().EndObject()
+	}
 }
 
 // callID fits a tool call's ID to the dialect, the same way in the call and in

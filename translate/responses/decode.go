@@ -3,6 +3,7 @@ package responses
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/translate"
@@ -105,23 +106,24 @@ func (it *parsedItem) reasoningMember(d *jsonx.Decoder, key string) bool {
 // between stands between the parts of a summary.
 const between = "\n\n"
 
-func joinTexts(d *jsonx.Decoder) (out string) {
+func joinTexts(d *jsonx.Decoder) string {
 	if d.Kind() == jsonx.String {
 		return d.String()
 	}
+	var out strings.Builder
 	for range d.Elements() {
 		for k := range d.Members() {
 			if string(k) != "text" {
 				continue
 			}
-			if s := d.String(); out == "" {
-				out = s
-			} else if s != "" {
-				out += between + s
+			s := d.StringBytes()
+			if len(s) > 0 && out.Len() > 0 {
+				out.WriteString(between)
 			}
+			out.Write(s)
 		}
 	}
-	return out
+	return out.String()
 }
 
 func parseContent(d *jsonx.Decoder) (c contentItem) {

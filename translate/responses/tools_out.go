@@ -100,33 +100,34 @@ func (w *requestWriter) toolChoice() {
 		e.Key("tool_choice").String(string(c.Mode))
 	case len(c.Names) == 1 && c.Mode == translate.ToolRequired:
 		e.Key("tool_choice")
-		w.toolRef(c.Names[0])
+		w.toolRefs(c.Names)
 	default:
 		mode := c.Mode
 		if mode == "" {
 			mode = translate.ToolAuto
 		}
 		e.Key("tool_choice").Object().Key("type").String("allowed_tools").Key("mode").String(string(mode)).Key("tools").Array()
-		for _, name := range c.Names {
-			w.toolRef(name)
-		}
+		w.toolRefs(c.Names)
 		e.EndArray().EndObject()
 	}
 }
 
-// toolRef names a tool. A hosted one has no name but its type.
-func (w *requestWriter) toolRef(name string) {
+// toolRefs names tools. A hosted one has no name but its type.
+func (w *requestWriter) toolRefs(names []string) {
+	kinds := map[string]translate.ToolKind{}
 	for i := range w.r.Tools {
-		if t := &w.r.Tools[i]; t.Name == name && t.Kind == translate.HostedTool {
+		if t := &w.r.Tools[i]; t.Kind == translate.HostedTool || t.Kind == translate.CustomTool && kinds[t.Name] == "" {
+			kinds[t.Name] = t.Kind
+		}
+	}
+	for _, name := range names {
+		switch kinds[name] {
+		case translate.HostedTool:
 			w.e.Object().Key("type").String(name).EndObject()
-			return
+		case translate.CustomTool:
+			w.e.Object().Key("type").String("custom").Key("name").String(name).EndObject()
+		default:
+			w.e.Object().Key("type").String("function").Key("name").String(name).EndObject()
 		}
 	}
-	kind := "function"
-	for i := range w.r.Tools {
-		if t := &w.r.Tools[i]; t.Name == name && t.Kind == translate.CustomTool {
-			kind = "custom"
-		}
-	}
-	w.e.Object().Key("type").String(kind).Key("name").String(name).EndObject()
 }

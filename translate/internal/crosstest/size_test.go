@@ -16,7 +16,7 @@ import (
 	"github.com/go-llmproxy/llmproxy/translate/responses"
 )
 
-var sizeOut = map[string]translate.Outbound{"openai": openai.Outbound{}, "anthropic": anthropic.Outbound{}, "gemini": gemini.Outbound{}, "bedrock": bedrock.Outbound{}, "cohere": cohere.Outbound{}, "responses": responses.Outbound{}}
+var sizeOut = map[string]translate.Outbound{"openai": openai.Outbound{}, "anthropic": anthropic.Outbound{}, "gemini": gemini.Outbound{}, "bedrock": bedrock.Outbound{}, "cohere": cohere.Outbound{}, "responses": responses.Outbound{}, "gemini by OpenAPI": gemini.Outbound{OpenAPISchema: true}}
 var sizeIn = map[string]translate.Inbound{"openai": openai.Inbound{}, "anthropic": anthropic.Inbound{}, "gemini": gemini.Inbound{}, "responses": responses.Inbound{}}
 
 // repeat joins what f makes of 0 to n-1.
@@ -80,7 +80,26 @@ func longRequests(n int) map[string][2]string {
 	mixed := repeat(n, ",", func(i int) string {
 		return fmt.Sprintf(`{"role":"assistant","tool_calls":[{"id":"c%d","type":"function","function":{"name":"f","arguments":"[1]"}}]},{"role":"tool","tool_call_id":"c%d","content":"r"}`, i, i)
 	})
+	schema := func(s string) [2]string {
+		return [2]string{"openai", `{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"f","strict":true,"parameters":{"type":"object",` + s + `}}}]}`}
+	}
+	names := repeat(n, ",", func(i int) string { return fmt.Sprintf(`"p%d"`, i) })
+	members := func(value string) string {
+		return repeat(n, ",", func(i int) string {
+			return fmt.Sprintf(`"p%d":%s`, i, strings.NewReplacer("#", fmt.Sprint(i), "@", "#").Replace(value))
+		})
+	}
 	return map[string][2]string{
+		"o schema words":    schema(members("1")),
+		"o schema required": schema(`"properties":{` + members("{}") + `},"required":[` + names + `]`),
+		"o schema all": schema(`"allOf":[` + repeat(n, ",", func(i int) string {
+			return fmt.Sprintf(`{"properties":{"p%d":{"type":"string"}},"required":["p%d"]}`, i, i)
+		}) + `]`),
+		"o schema refs":  schema(`"$defs":{` + members(`{"type":"string"}`) + `},"properties":{` + members(`{"$ref":"@/$defs/p#"}`) + `}`),
+		"o schema chain": schema(`"$defs":{` + repeat(n, ",", func(i int) string { return fmt.Sprintf(`"p%d":{"allOf":[{"$ref":"#/$defs/p%d"}]}`, i, i+1) }) + `},"allOf":[{"$ref":"#/$defs/p0"}]`),
+		"o schema name":  schema(`"properties":{"` + strings.Repeat("n", 10*n) + `":{` + members("1") + `}}`),
+		"o schema deep":  schema(`"properties":` + strings.Repeat(`{"p":{"properties":`, min(n/8, 4000)) + `{"p":{` + members("1") + `}}` + strings.Repeat(`}}`, min(n/8, 4000))),
+
 		"o calls":    {"openai", `{"model":"m","messages":[{"role":"user","content":"x"},{"role":"assistant","tool_calls":[` + calls + `]},` + results + `]}`},
 		"o mixed":    {"openai", `{"model":"m","messages":[{"role":"user","content":"x"},` + mixed + `]}`},
 		"o custom":   {"openai", `{"model":"m","messages":[{"role":"user","content":"x"},{"role":"assistant","tool_calls":[{"id":"x","type":"custom","custom":{"name":"y","input":"z"}},` + calls + `]},` + results + `]}`},
@@ -92,10 +111,14 @@ func longRequests(n int) map[string][2]string {
 		"o tools": {"openai", `{"model":"m","tools":[` + repeat(n, ",", func(i int) string {
 			return fmt.Sprintf(`{"type":"function","function":{"name":"f%d","strict":true,"parameters":{"type":"object"}}}`, i)
 		}) + `],"messages":[{"role":"user","content":"x"}]}`},
+		"o choice":  {"openai", `{"model":"m","tools":[` + repeat(n, ",", func(i int) string { return fmt.Sprintf(`{"type":"function","function":{"name":"f%d"}}`, i) }) + `],"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[` + repeat(n, ",", func(i int) string { return fmt.Sprintf(`{"type":"function","function":{"name":"f%d"}}`, i) }) + `]}},"messages":[{"role":"user","content":"x"}]}`},
 		"o systems": {"openai", `{"model":"m","messages":[{"role":"user","content":"x"},` + repeat(n, ",", func(i int) string { return `{"role":"system","content":"s"}` }) + `]}`},
 		"o details": {"openai", `{"model":"m","messages":[{"role":"user","content":"x"},{"role":"assistant","content":"a","reasoning_details":[` + repeat(n, ",", func(i int) string {
 			return fmt.Sprintf(`{"type":"reasoning.text","text":"t%d","signature":"s%d","index":%d}`, i, i, i)
 		}) + `]}]}`},
+		"o thinking": {"openai", `{"model":"m","messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"thinking","thinking":[` + repeat(n, ",", func(i int) string {
+			return `{"type":"text","text":"` + strings.Repeat("t", 200) + `"}`
+		}) + `]}]}]}`},
 		"o carried": {"openai", `{"model":"m","messages":[{"role":"user","content":"x"},{"role":"assistant","tool_calls":[` + repeat(n, ",", func(i int) string {
 			id := translate.PackToolID(fmt.Sprint("c", i), nil, []*translate.Thinking{{Text: "t", State: &translate.State{Origin: "anthropic", Data: fmt.Sprint("d", i)}}})
 			return fmt.Sprintf(`{"id":%q,"type":"function","function":{"name":"f","arguments":"{}"}}`, id)
@@ -112,12 +135,18 @@ func longRequests(n int) map[string][2]string {
 		"g calls": {"gemini", `{"contents":[{"role":"user","parts":[{"text":"x"}]},{"role":"model","parts":[` + repeat(n, ",", func(i int) string { return fmt.Sprintf(`{"functionCall":{"id":"c%d","name":"f%d","args":{}}}`, i, i) }) + `]},{"role":"user","parts":[` + repeat(n, ",", func(i int) string {
 			return fmt.Sprintf(`{"functionResponse":{"id":"c%d","name":"f%d","response":{}}}`, i, i)
 		}) + `]}]}`},
+		"g reversed": {"gemini", `{"contents":[{"role":"user","parts":[{"text":"x"}]},{"role":"model","parts":[` + repeat(n, ",", func(i int) string { return fmt.Sprintf(`{"functionCall":{"id":"c%d","name":"f","args":{}}}`, i) }) + `]},{"role":"user","parts":[` + repeat(n, ",", func(i int) string {
+			return fmt.Sprintf(`{"functionResponse":{"id":"c%d","name":"f","response":{}}}`, n-1-i)
+		}) + `]}]}`},
 		"g noid": {"gemini", `{"contents":[{"role":"user","parts":[{"text":"x"}]},{"role":"model","parts":[` + repeat(n, ",", func(i int) string { return `{"functionCall":{"name":"f","args":{}}}` }) + `]},{"role":"user","parts":[` + repeat(n, ",", func(i int) string { return `{"functionResponse":{"name":"f","response":{}}}` }) + `]}]}`},
 		"r calls": {"responses", `{"model":"m","input":[{"role":"user","content":"x"},` + repeat(n, ",", func(i int) string {
 			return fmt.Sprintf(`{"type":"reasoning","id":"rs%d","summary":[],"encrypted_content":"e%d"},{"type":"function_call","call_id":"c%d","name":"f","arguments":"{}"}`, i, i, i)
 		}) + `,` + repeat(n, ",", func(i int) string {
 			return fmt.Sprintf(`{"type":"function_call_output","call_id":"c%d","output":"r"}`, i)
 		}) + `]}`},
+		"r summary": {"responses", `{"model":"m","input":[{"role":"user","content":"x"},{"type":"reasoning","id":"rs","encrypted_content":"e","summary":[` + repeat(n, ",", func(i int) string {
+			return `{"type":"summary_text","text":"` + strings.Repeat("t", 200) + `"}`
+		}) + `]}]}`},
 		"r msgs": {"responses", `{"model":"m","input":[` + repeat(n, ",", func(i int) string {
 			return `{"role":"user","content":[{"type":"input_text","text":"x"},{"type":"input_file","file_id":"f"}]}`
 		}) + `]}`},
@@ -157,6 +186,9 @@ func longStreams(n int) map[string][2]string {
 		"o unknown": {"openai", repeat(n, "", func(i int) string {
 			return fmt.Sprintf("data: {\"id\":\"i\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\",\"x%d\":1}}]}\n\n", i)
 		}) + "data: [DONE]\n\n"},
+		"o details": {"openai", repeat(n, "", func(i int) string {
+			return "data: {\"id\":\"i\",\"choices\":[{\"index\":0,\"delta\":{\"reasoning_details\":[{\"type\":\"reasoning.encrypted\",\"index\":0,\"data\":\"" + strings.Repeat("s", 200) + "\"}]}}]}\n\n"
+		}) + "data: [DONE]\n\n"},
 		"o search": {"openai", repeat(n/8, "", func(i int) string {
 			return fmt.Sprintf("data: {\"id\":\"i\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}],\"citations\":[\"u%d\"],\"search_results\":[{\"url\":\"u%d\",\"title\":\"\"}]}\n\n", i, i)
 		}) + "data: [DONE]\n\n"},
@@ -173,6 +205,9 @@ func longStreams(n int) map[string][2]string {
 		"g parts": {"gemini", repeat(n, "", func(i int) string {
 			return fmt.Sprintf("data: {\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f%d\",\"args\":{}}},{\"text\":\"a\",\"thoughtSignature\":\"c2ln\"}]}}],\"responseId\":\"r\"}\n\n", i)
 		}) + "data: {\"candidates\":[{\"content\":{\"parts\":[]},\"finishReason\":\"STOP\"}]}\n\n"},
+		"g pieces": {"gemini", repeat(n, "", func(i int) string {
+			return fmt.Sprintf("data: {\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\",\"partialArgs\":[{\"jsonPath\":\"$.a%d\",\"numberValue\":1},{\"jsonPath\":\"$.b\",\"stringValue\":\"%s\"}],\"willContinue\":true}}]}}],\"responseId\":\"r\"}\n\n", i, strings.Repeat("s", 200))
+		}) + "data: {\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{}}]},\"finishReason\":\"STOP\"}]}\n\n"},
 		"r items": {"responses", "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"r\"}}\n\n" + repeat(n, "", func(i int) string {
 			return fmt.Sprintf("event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"output_index\":%d,\"item\":{\"type\":\"function_call\",\"call_id\":\"c%d\",\"name\":\"f\",\"arguments\":\"\"}}\n\nevent: response.function_call_arguments.delta\ndata: {\"type\":\"response.function_call_arguments.delta\",\"output_index\":%d,\"delta\":\"{\"}\n\n", i, i, i)
 		}) + "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":\"r\",\"status\":\"completed\",\"output\":[]}}\n\n"},
