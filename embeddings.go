@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -96,6 +97,9 @@ func (x *exchange) embed(model string, targets []target) error {
 				return err
 			}
 			parsed, err := ec.ParseResponse(body)
+			if err == nil && len(parsed.Vectors) != asked.Len() {
+				err = translate.Malformed(fmt.Errorf("%d vectors for %d inputs", len(parsed.Vectors), asked.Len()))
+			}
 			if err != nil {
 				return err
 			}

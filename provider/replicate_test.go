@@ -22,6 +22,7 @@ type fakeReplicate struct {
 	t      *testing.T
 	srv    *httptest.Server
 	polls  int    // how often a prediction is processing before it is done
+	busy   []int  // statuses that polls are answered with before that
 	stream bool   // whether models stream
 	hang   bool   // streams stall after their first event
 	fail   string // predictions fail
@@ -88,10 +89,17 @@ func (f *fakeReplicate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "event: output\nid: 2:0\ndata: lo\ndata: you\n\nevent: done\nid: 3:0\ndata: {}\n\n")
 	default:
 		f.mu.Lock()
-		f.polls--
+		status := http.StatusOK
+		if len(f.busy) > 0 {
+			status, f.busy = f.busy[0], f.busy[1:]
+		} else {
+			f.polls--
+		}
 		left := f.polls
 		f.mu.Unlock()
-		if left > 0 {
+		if status != http.StatusOK {
+			w.WriteHeader(status)
+		} else if left > 0 {
 			io.WriteString(w, f.prediction("processing"))
 		} else {
 			io.WriteString(w, f.prediction("succeeded"))
@@ -192,6 +200,38 @@ func TestReplicateFailures(t *testing.T) {
 	defer resp.Body.Close()
 	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 422 || !strings.Contains(string(body), "bad input") {
 		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
+
+// A prediction is not given up because its state cannot be told for a moment;
+// it is when that lasts, or cannot pass.
+func TestReplicateBusy(t *testing.T) {
+	for name, tt := range map[string]struct {
+		busy []int
+		ok   bool
+	}{
+		"for a moment": {[]int{503, 429}, true},
+		"for good":     {[]int{500, 502, 503, 529, 500}, false},
+		"gone":         {[]int{404}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFakeReplicate(t)
+			f.polls, f.busy = 1, tt.busy
+			resp, err := f.send(t.Context(), "o/n", false)
+			if (err == nil) != tt.ok {
+				t.Fatalf("%v", err)
+			}
+			if err == nil {
+				resp.Body.Close()
+				return
+			}
+			select {
+			case <-f.canceled:
+			default:
+				t.Error("the prediction that was given up was not canceled")
+			}
+		})
 	}
 }
 

@@ -26,6 +26,9 @@ const (
 	replicateCreate = 30 * time.Second // until the create request is given up
 	replicateCancel = 5 * time.Second
 	maxPrediction   = 32 << 20
+	// replicateMissed is how often in a row a prediction may not be told of by a
+	// server that is busy: it goes on all the same, and costs what it costs.
+	replicateMissed = 3
 )
 
 // prediction is what a chat needs to know of one.
@@ -34,6 +37,7 @@ type replicatePrediction struct {
 	output                      []byte // JSON
 	failure                     []byte // JSON
 	body                        []byte
+	missed                      int // how often it was not told of since
 }
 
 func (p *replicatePrediction) done() bool {
@@ -112,6 +116,10 @@ func (t replicateTransport) poll(r *http.Request, p *replicatePrediction, wait t
 	}
 	if resp.StatusCode >= 300 {
 		resp.Body.Close()
+		if (resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500) && p.missed < replicateMissed {
+			p.missed++
+			return p, nil
+		}
 		return nil, translate.Errorf(translate.Upstream, "the prediction could not be read: status %d", resp.StatusCode)
 	}
 	return readPrediction(resp)
