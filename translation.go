@@ -45,7 +45,7 @@ func newTranslation(a *attempt, resp *http.Response) *translation {
 }
 
 func (t *translation) release() {
-	t.a.rec.Losses = append(t.a.rec.Losses, t.w.Losses()...)
+	t.a.lost(t.w.Losses())
 	if t.pooled != nil {
 		streamBuffers.Put(t.pooled)
 	}
@@ -78,7 +78,7 @@ func (t *translation) event(e *translate.Event) error {
 		return err
 	}
 	a.observeEvent(e)
-	a.rec.Losses = append(a.rec.Losses, e.Losses...)
+	a.lost(e.Losses)
 	e.State = a.claimed(e.State)
 	if t.pooled == nil && len(t.buf) > len(t.first)/2 {
 		t.pooled = streamBuffers.Get().(*[16 << 10]byte)
@@ -94,6 +94,16 @@ func (t *translation) event(e *translate.Event) error {
 		a.forget()
 	}
 	return nil
+}
+
+// lost records what an answer loses on its way, of which a stream may have any
+// number.
+func (x *exchange) lost(losses []translate.Loss) {
+	all := translate.Losses(x.rec.Losses)
+	for _, l := range losses {
+		all.Add(l.Path, l.Reason)
+	}
+	x.rec.Losses = all
 }
 
 // fail ends the stream with an error, in its own words once it has begun.

@@ -121,8 +121,18 @@ func (l Loss) String() string { return l.Path + ": " + l.Reason }
 // Losses collects losses. The zero value is empty and ready to use.
 type Losses []Loss
 
-// Add records a loss.
-func (l *Losses) Add(path, reason string) { *l = append(*l, Loss{path, reason}) }
+// maxLosses bounds how many losses are named.
+const maxLosses = 1000
+
+// Add records a loss. Of very many the last ones are not named.
+func (l *Losses) Add(path, reason string) {
+	switch {
+	case len(*l) < maxLosses:
+		*l = append(*l, Loss{path, reason})
+	case len(*l) == maxLosses:
+		*l = append(*l, Loss{"…", "there are more"})
+	}
+}
 
 // Member is a named JSON value that the neutral model has no place for.
 type Member struct {

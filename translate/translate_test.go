@@ -246,3 +246,15 @@ func TestTurnsMergesManyMessages(t *testing.T) {
 		t.Error("the request's own parts were written to")
 	}
 }
+
+// Of very many losses the last ones are not named, but one can see that there
+// are more.
+func TestLossesAreBounded(t *testing.T) {
+	var l translate.Losses
+	for range 5000 {
+		l.Add("x", "unknown")
+	}
+	if n := len(l); n != 1001 || l[n-1].Reason != "there are more" {
+		t.Errorf("%d losses, the last: %v", n, l[n-1])
+	}
+}

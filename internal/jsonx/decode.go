@@ -74,6 +74,7 @@ type Decoder struct {
 	depth int
 	err   error
 
+	most    int               // elements that Elements has left to yield; 0: any number
 	trusted bool              // Skip looks for the ends of strings alone
 	each    func(text []byte) // is shown them, as they stand between their quotes; may be nil
 }
@@ -88,6 +89,17 @@ func (d *Decoder) Reset(b []byte) { *d = Decoder{b: b} }
 // read before, or who gets it reads it, too. Where a string ends is the same
 // for all readers of JSON, so nothing else is read otherwise.
 func (d *Decoder) Trust() { d.trusted = true }
+
+// MaxElements is how many elements Bound lets Elements yield. Each may become a
+// hundred bytes of memory, and takes three of a document.
+const MaxElements = 250_000
+
+// ErrTooMany is the error of a document with more elements.
+var ErrTooMany = errors.New("the request is made of more than 250,000 messages, parts, tools and the like")
+
+// Bound bounds how many elements Elements yields, of all arrays together. What
+// Skip and Raw read is not counted.
+func (d *Decoder) Bound() { d.most = MaxElements + 1 }
 
 // Err returns the first error.
 func (d *Decoder) Err() error { return d.err }
@@ -238,6 +250,12 @@ func (d *Decoder) Elements() iter.Seq[int] {
 				}
 				d.space()
 			}
+			if d.most > 0 {
+				if d.most--; d.most == 0 {
+					d.Fail(ErrTooMany)
+					return
+				}
+			}
 			start := d.pos
 			if !yield(i) {
 				return
@@ -292,8 +310,11 @@ func (d *Decoder) Skip() {
 		for range d.Members() {
 		}
 	case Array:
+		most := d.most
+		d.most = 0
 		for range d.Elements() {
 		}
+		d.most = most
 	case String:
 		if d.trusted {
 			d.skipString()

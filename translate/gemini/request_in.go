@@ -16,6 +16,7 @@ func (in Inbound) ParseRequest(body []byte) (*translate.Request, error) {
 
 func parseRequest(body []byte) (*translate.Request, error) {
 	d := jsonx.NewDecoder(body)
+	d.Bound()
 	if k := d.Kind(); k != jsonx.Object && jsonx.Valid(body) {
 		return nil, translate.Errorf(translate.InvalidRequest, "the request must be a JSON object, got %s", k)
 	}

@@ -12,6 +12,7 @@ import (
 // cache_control, reasoning_content).
 func (in Inbound) ParseRequest(body []byte) (*translate.Request, error) {
 	d := jsonx.NewDecoder(body)
+	d.Bound()
 	if k := d.Kind(); k != jsonx.Object && jsonx.Valid(body) {
 		return nil, translate.Errorf(translate.InvalidRequest, "the request must be a JSON object, got %s", k)
 	}

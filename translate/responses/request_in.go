@@ -16,6 +16,7 @@ import (
 // that the model does not know are kept in Extra as "reasoning.mode".
 func (in Inbound) ParseRequest(body []byte) (*translate.Request, error) {
 	d := jsonx.NewDecoder(body)
+	d.Bound()
 	if k := d.Kind(); k != jsonx.Object && jsonx.Valid(body) {
 		return nil, translate.Errorf(translate.InvalidRequest, "the request must be a JSON object, got %s", k)
 	}

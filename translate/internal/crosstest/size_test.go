@@ -2,11 +2,13 @@ package crosstest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/translate"
 	"github.com/go-llmproxy/llmproxy/translate/anthropic"
 	"github.com/go-llmproxy/llmproxy/translate/bedrock"
@@ -170,6 +172,34 @@ func TestLongRequests(t *testing.T) {
 				}
 				return func() { _, _, _ = out.AppendRequest(nil, req) }
 			})
+		}
+	}
+}
+
+// A request may be made of so many things, and no more: each takes far more memory
+// than its two or three bytes.
+func TestManyElements(t *testing.T) {
+	for format, body := range map[string]string{
+		"openai":    `{"model":"m","messages":[{"role":"user","content":[#]}]}`,
+		"anthropic": `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}],"stop_sequences":[#]}`,
+		"gemini":    `{"contents":[{"role":"user","parts":[{"text":"x"}]}],"generationConfig":{"stopSequences":[#]}}`,
+		"responses": `{"model":"m","input":"x","modalities":[#],"include":[#]}`,
+	} {
+		for n, ok := range map[int]bool{jsonx.MaxElements/2 - 10: true, jsonx.MaxElements + 1: false} {
+			_, err := sizeIn[format].ParseRequest([]byte(strings.ReplaceAll(body, "#", repeat(n, ",", func(int) string { return `"a"` }))))
+			if e := translate.AsError(err); (err == nil) != ok || err != nil && (e.Kind != translate.InvalidRequest || !errors.Is(err, jsonx.ErrTooMany)) {
+				t.Errorf("%s of %d: %v", format, n, err)
+			}
+		}
+	}
+	// What is passed on as it stands is not counted.
+	numbers := repeat(jsonx.MaxElements+1, ",", func(int) string { return "1" })
+	for format, body := range map[string]string{
+		"openai":    `{"model":"m","messages":[{"role":"user","content":"x"}],"x":[` + numbers + `]}`,
+		"anthropic": `{"model":"m","max_tokens":9,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"i","name":"f","input":{"x":[` + numbers + `]}}]}]}`,
+	} {
+		if _, err := sizeIn[format].ParseRequest([]byte(body)); err != nil {
+			t.Errorf("%s: %v", format, err)
 		}
 	}
 }
