@@ -250,7 +250,7 @@ func TestTurnsMergesManyMessages(t *testing.T) {
 // Of very many losses the last ones are not named, but one can see that there
 // are more.
 func TestLossesAreBounded(t *testing.T) {
-	var l translate.Losses
+	var l Losses
 	for range 5000 {
 		l.Add("x", "unknown")
 	}
