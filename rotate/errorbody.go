@@ -156,9 +156,16 @@ func (b *errorBody) quota(w *wireError) {
 	}
 }
 
+// What an error says is said in its first words: what comes after them is not
+// worth the time to gather it.
+const (
+	maxCodes   = 100
+	maxMessage = 16 << 10
+)
+
 func (b *errorBody) note(codes ...string) {
 	for _, c := range codes {
-		if c != "" {
+		if c != "" && len(b.codes) < maxCodes {
 			b.codes = append(b.codes, c)
 		}
 	}
@@ -168,10 +175,12 @@ func (b *errorBody) say(s string) {
 	if s == "" {
 		return
 	}
-	if b.message != "" {
-		b.message += "\n"
+	if len(b.message) < maxMessage {
+		if b.message != "" {
+			b.message += "\n"
+		}
+		b.message += s
 	}
-	b.message += s
 	if strings.Contains(s, "limit: 0,") || strings.HasSuffix(s, "limit: 0") {
 		b.note(quotaZero)
 	}
