@@ -42,8 +42,7 @@ type exchange struct {
 	values  [6]string // of the answer's header
 	setting int       // how many of them are taken
 
-	until time.Time // it may be tried again
-	last  error     // of its attempts
+	last error // of its attempts
 
 	direct    bool        // the gateway failed: go around it
 	committed bool        // the answer's header is out

@@ -98,7 +98,7 @@ type Timeouts struct {
 // field means its default.
 type Retry struct {
 	Attempts int           `validate:"gte=1,lte=100"` // 4
-	Time     time.Duration `validate:"gt=0"`          // no new attempt starts after it; 2 min
+	Time     time.Duration `validate:"gt=0"`          // no new attempt starts later than that after the first; 2 min
 	// Streak is how many faults in a row, over all requests, have a target
 	// left alone until its cooldown ends; a single request then tries it. 0
 	// is 5, negative is never.

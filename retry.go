@@ -14,7 +14,7 @@ func (x *exchange) run(targets []target, j *job) error {
 	if err := x.admit(j.op, &targets[0]); err != nil {
 		return err
 	}
-	x.until, x.last = x.p.now().Add(x.p.Retry.Time), nil
+	x.last = nil
 	for i := range targets {
 		t := &targets[i]
 		done, wait, ok := x.p.breaker.enter(t)
@@ -39,7 +39,7 @@ func (x *exchange) run(targets []target, j *job) error {
 func (x *exchange) tryTarget(t *target, j *job) (_ error, more bool) {
 	var tried []string
 	for len(x.rec.Attempts) < x.p.Retry.Attempts {
-		if len(x.rec.Attempts) > 0 && (x.p.now().After(x.until) || j.single != nil && j.single()) {
+		if len(x.rec.Attempts) > 0 && (x.p.now().Sub(x.rec.Attempts[0].Start) > x.p.Retry.Time || j.single != nil && j.single()) {
 			return x.last, false
 		}
 		wasDirect := x.direct
