@@ -264,6 +264,10 @@ func (s *Sequencer) release(emit func(*Event)) {
 // more than any answer is worth.
 const MaxOpenBlocks = 1000
 
+// MaxSources bounds how many sources of an answer, which stand apart from its text,
+// decoders keep.
+const MaxSources = 1000
+
 // ErrGrammar is the error that Check wraps.
 var ErrGrammar = errors.New("translate: events out of order")
 

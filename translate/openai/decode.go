@@ -163,7 +163,7 @@ func (d *decoder) members(dec *jsonx.Decoder, v *chunk) {
 		case "citations":
 			if len(d.cites) == 0 {
 				for range dec.Elements() {
-					if dec.Kind() == jsonx.String {
+					if dec.Kind() == jsonx.String && len(d.cites) < translate.MaxSources {
 						d.cites = append(d.cites, translate.Citation{URL: dec.String()})
 					}
 				}
@@ -334,7 +334,7 @@ func (d *decoder) searchResults(dec *jsonx.Decoder) {
 				c.Title = scalar(dec)
 			}
 		}
-		if c.URL != "" {
+		if c.URL != "" && len(found) < translate.MaxSources {
 			found = append(found, c)
 		}
 	}

@@ -258,6 +258,9 @@ next:
 				continue next
 			}
 		}
+		if len(d.results) == translate.MaxSources {
+			return
+		}
 		d.results = append(d.results, c)
 	}
 }

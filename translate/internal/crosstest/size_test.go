@@ -222,6 +222,8 @@ func longStreams(n int) map[string][2]string {
 		"o search": {"openai", repeat(n/8, "", func(i int) string {
 			return fmt.Sprintf("data: {\"id\":\"i\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}],\"citations\":[\"u%d\"],\"search_results\":[{\"url\":\"u%d\",\"title\":\"\"}]}\n\n", i, i)
 		}) + "data: [DONE]\n\n"},
+		"o sources": {"openai", "data: {\"id\":\"i\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}],\"citations\":[" + repeat(2*n, ",", func(i int) string { return fmt.Sprintf(`"u%d"`, i) }) + "],\"search_results\":[" + repeat(n, ",", func(i int) string { return fmt.Sprintf(`{"url":"u%d","title":"t"}`, i) }) + "]}\n\ndata: [DONE]\n\n"},
+		"r sources": {"responses", "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"r\"}}\n\nevent: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":\"r\",\"status\":\"completed\",\"output\":[{\"type\":\"search_results\",\"results\":[" + repeat(n, ",", func(i int) string { return fmt.Sprintf(`{"url":"u%d","title":"t"}`, i) }) + "]}]}}\n\n"},
 		"o choices": {"openai", "data: {\"id\":\"i\",\"choices\":[" + repeat(n, ",", func(i int) string { return fmt.Sprintf(`{"index":%d,"delta":{"content":"a"}}`, i) }) + "]}\n\ndata: [DONE]\n\n"},
 		"a open": {"anthropic", "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"i\",\"role\":\"assistant\",\"content\":[]}}\n\n" + repeat(n, "", func(i int) string {
 			return fmt.Sprintf("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":%d,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\nevent: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":%d,\"delta\":{\"type\":\"text_delta\",\"text\":\"a\"}}\n\n", i, i)
