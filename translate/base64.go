@@ -17,10 +17,10 @@ func containsAny(s, chars string) bool {
 	return false
 }
 
-// standardBase64 returns s with the standard alphabet and padding, from the
+// StandardBase64 returns s with the standard alphabet and padding, from the
 // URL-safe alphabet, without padding or with percent-encoding; providers
 // decode nothing else. What is standard already is returned as it is.
-func standardBase64(s string) string {
+func StandardBase64(s string) string {
 	if containsAny(s, "-_%\r\n ") {
 		s = strings.NewReplacer("-", "+", "_", "/", "%2B", "+", "%2b", "+", "%2F", "/", "%2f", "/", "%3D", "=", "%3d", "=", "\r", "", "\n", "", " ", "").Replace(s)
 	}

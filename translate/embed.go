@@ -63,7 +63,7 @@ func AppendBase64Vector(dst []byte, v []float32) []byte {
 
 // DecodeBase64Vector reverses EncodeBase64Vector.
 func DecodeBase64Vector(s string) ([]float32, error) {
-	raw, err := base64.StdEncoding.DecodeString(standardBase64(s))
+	raw, err := base64.StdEncoding.DecodeString(StandardBase64(s))
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func ParseDataURL(s string) (mimeType, data string, ok bool) {
 	}
 	for _, p := range params[1:] {
 		if strings.EqualFold(p, "base64") {
-			return mimeType, standardBase64(body), true
+			return mimeType, StandardBase64(body), true
 		}
 	}
 	text, err := url.PathUnescape(body)

@@ -50,7 +50,7 @@ func OpenState(native, v string) *State {
 	}
 	if (v[0] == '+' || v[0] == '-') && strings.HasPrefix(v[1:], sealMark) {
 		// Some clients hold bytes, and write them in the URL-safe alphabet.
-		if b, err := base64.StdEncoding.DecodeString(standardBase64(v)); err == nil {
+		if b, err := base64.StdEncoding.DecodeString(StandardBase64(v)); err == nil {
 			r := reader{b[len(sealMagic):], true}
 			if s := r.state(); r.ok && s != nil {
 				return s

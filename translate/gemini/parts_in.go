@@ -354,9 +354,7 @@ func readMedia(d *jsonx.Decoder) *translate.Media {
 		case "mimeType":
 			m.MIMEType = d.String()
 		case "data":
-			if m.Data = d.String(); strings.IndexByte(m.Data, '-') >= 0 || strings.IndexByte(m.Data, '_') >= 0 {
-				m.Data = strings.NewReplacer("-", "+", "_", "/").Replace(m.Data)
-			}
+			m.Data = translate.StandardBase64(d.String())
 		case "displayName":
 			m.Name = d.String()
 		case "fileUri":

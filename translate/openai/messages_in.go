@@ -167,6 +167,9 @@ func (p *requestParser) toolCall() (c toolCall) {
 			p.lose(string(k))
 		}
 	}
+	if use.Input == nil {
+		use.Input = translate.ParseInput("", use.Custom)
+	}
 	if use.State == nil {
 		use.State = translate.OpenState("gemini", signature)
 	}

@@ -131,7 +131,7 @@ func (p *requestParser) audioPart() *translate.Media {
 		switch string(k) {
 		case "data":
 			if dataOrURL(m, p.d.Borrow()); m.URL != "" {
-				m.Data, m.URL = m.URL, "" // bare base64, as the format has it
+				m.Data, m.URL = translate.StandardBase64(m.URL), "" // bare base64, as the format has it
 			}
 		case "format":
 			m.MIMEType = translate.AudioMIME(p.d.String())
@@ -152,7 +152,7 @@ func (p *requestParser) filePart() *translate.Media {
 		case "file_data":
 			dataOrURL(m, p.d.Borrow())
 			if m.URL != "" && !isURL(m.URL) { // bare base64
-				m.Data, m.URL, m.MIMEType = m.URL, "", "application/pdf"
+				m.Data, m.URL, m.MIMEType = translate.StandardBase64(m.URL), "", "application/pdf"
 			}
 			if m.MIMEType != "" {
 				m.Kind = translate.KindOfMIME(m.MIMEType)

@@ -83,6 +83,9 @@ func (p *requestParser) call(custom bool) {
 	if d.Err() != nil {
 		return
 	}
+	if use.Input == nil {
+		use.Input = translate.ParseInput("", custom)
+	}
 	if use.ID == "" {
 		use.ID = itemID
 	}

@@ -245,7 +245,7 @@ func (p *requestParser) mediaPart(kind translate.MediaKind) translate.Part {
 		case "file_data":
 			dataOrURL(m, d.Borrow())
 			if m.Data == "" && m.URL != "" { // bare base64
-				m.Data, m.URL, m.MIMEType = m.URL, "", "application/pdf"
+				m.Data, m.URL, m.MIMEType = translate.StandardBase64(m.URL), "", "application/pdf"
 			}
 		case "file_id":
 			if id := d.String(); id != "" {
