@@ -90,13 +90,13 @@ func (e *Event) finishPart(p Part, text string) {
 
 // ParseInput returns the Input of a tool use whose arguments are text: JSON as
 // it stands, {} where there is none, and a JSON string for a custom tool's text
-// and for text that a model meant to be JSON but is not.
+// and for text that a model meant to be JSON but is not, or is no more than a string.
 func ParseInput(text string, custom bool) json.RawMessage {
 	if !custom {
 		if strings.TrimSpace(text) == "" {
 			return json.RawMessage("{}")
 		}
-		if b := []byte(text); jsonx.Valid(b) {
+		if b := []byte(text); jsonx.Valid(b) && jsonx.KindOf(b) != jsonx.String {
 			return b
 		}
 	}

@@ -247,6 +247,15 @@ func TestTurnsMergesManyMessages(t *testing.T) {
 	}
 }
 
+// What a model gave as arguments comes back as it was.
+func TestInputText(t *testing.T) {
+	for _, text := range []string{`{}`, `{"a": 1}`, `[1]`, `null`, `"x"`, `""`, `{"a":`, "words"} {
+		if u := (ToolUse{Input: ParseInput(text, false)}); u.InputText() != text {
+			t.Errorf("%s: %s, and then %s", text, u.Input, u.InputText())
+		}
+	}
+}
+
 // Of very many losses the last ones are not named, but one can see that there
 // are more.
 func TestLossesAreBounded(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
@@ -83,6 +85,9 @@ func FuzzParseRequest(f *testing.F) {
 	f.Add([]byte(`{"model":"m","input":"hi","tool_choice":{"type":"mcp","server_label":"s"},"tools":null,"text":null}`))
 	f.Add([]byte(`{"input":[{"type":"function_call","call_id":"a_llmp1_AAAA","name":"f","arguments":""},5]}`))
 	f.Add([]byte(`{"input":[{"type":"function_call","id":"0","name":"0"}]}`))
+	f.Add([]byte(`{"input":[{"type":"x"},{"role":"assistant","phase":"commentary"},{"type":"y"},{"role":"assistant","phase":{}},{"role":"assistant","phase":1,"content":"a"}]}`))
+	f.Add([]byte(`{"input":[],"text":{"format":{"description":"d"}}}`))
+	f.Add([]byte(`{"input":[],"text":{"format":{"type":"json_schema"}}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r, err := Inbound{}.ParseRequest(body)
 		if err != nil {
@@ -105,8 +110,29 @@ func FuzzParseRequest(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		// What was written once is written so again: a first reading may fill in
-		// what the format demands, and put in order what stands anywhere.
+		// What the format demands of a schema is filled in; without one, what is
+		// said of it means nothing.
+		if o := &r.Output; o.Type != translate.OutputSchema {
+			*o = translate.Output{Type: o.Type, Modalities: o.Modalities}
+		} else {
+			if o.Name == "" {
+				o.Name = again.Output.Name
+			}
+			if o.Schema == nil {
+				o.Schema = again.Output.Schema
+			}
+		}
+		// Only an assistant refuses.
+		for _, m := range r.Messages {
+			for i, p := range m.Parts {
+				if refusal, ok := p.(*translate.Refusal); ok && m.Role != translate.Assistant {
+					m.Parts[i] = &translate.Text{Text: refusal.Text}
+				}
+			}
+		}
+		if d := cmp.Diff(r, again, sameRequest, sameJSON); d != "" {
+			t.Fatalf("parse∘append∘parse of %s: %s", out, d)
+		}
 		twice, losses, err := Outbound{}.AppendRequest(nil, again)
 		if err != nil || len(losses) > 0 {
 			t.Fatalf("%v, %v\n%s", err, losses, out)

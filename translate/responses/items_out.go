@@ -92,6 +92,9 @@ func (w *requestWriter) message(i int, m *translate.Message) {
 		}
 	}
 	end := func() {
+		if phaseRaw != nil { // of a message without content
+			begin()
+		}
 		if open {
 			e.EndArray().EndObject()
 			open = false
@@ -140,9 +143,6 @@ func (w *requestWriter) message(i int, m *translate.Message) {
 			end()
 			w.toolResult(i, j, p)
 		}
-	}
-	if phaseRaw != nil {
-		begin()
 	}
 	end()
 }
