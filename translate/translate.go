@@ -25,6 +25,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"slices"
 )
 
 // Format names a wire format.
@@ -121,8 +122,12 @@ func (l Loss) String() string { return l.Path + ": " + l.Reason }
 // Losses collects losses. The zero value is empty and ready to use.
 type Losses []Loss
 
-// maxLosses bounds how many losses are named.
-const maxLosses = 1000
+// maxLosses bounds how many losses are named, and maxOnce how many of those that
+// are looked for before.
+const (
+	maxLosses = 1000
+	maxOnce   = 100
+)
 
 // Add records a loss. Of very many the last ones are not named.
 func (l *Losses) Add(path, reason string) {
@@ -131,6 +136,14 @@ func (l *Losses) Add(path, reason string) {
 		*l = append(*l, Loss{path, reason})
 	case len(*l) == maxLosses:
 		*l = append(*l, Loss{"…", "there are more"})
+	}
+}
+
+// AddOnce records a loss that is not recorded yet: every chunk of a stream may hold
+// the same. Of very many different ones the last are not recorded.
+func (l *Losses) AddOnce(path, reason string) {
+	if loss := (Loss{path, reason}); len(*l) < maxOnce && !slices.Contains(*l, loss) {
+		*l = append(*l, loss)
 	}
 }
 

@@ -87,6 +87,28 @@ func (d *Decoder) literalString() (s []byte, escaped bool) {
 	return d.b[start : d.pos-1 : d.pos-1], escaped
 }
 
+// Texts reads a string, or a list of objects whose texts it joins, with sep between
+// those that are not empty: [{"text":"a"},{"text":"b"}].
+func (d *Decoder) Texts(sep string) string {
+	if d.Kind() == String {
+		return d.String()
+	}
+	var all strings.Builder
+	for range d.Elements() {
+		for key := range d.Members() {
+			if string(key) != "text" {
+				continue
+			}
+			s := d.StringBytes()
+			if len(s) > 0 && all.Len() > 0 {
+				all.WriteString(sep)
+			}
+			all.Write(s)
+		}
+	}
+	return all.String()
+}
+
 // Number reads a number and returns its text; null is empty. The text aliases
 // the document.
 func (d *Decoder) Number() []byte {

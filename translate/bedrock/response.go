@@ -1,8 +1,6 @@
 package bedrock
 
 import (
-	"strings"
-
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
@@ -146,7 +144,7 @@ func citedText(d *jsonx.Decoder) translate.Part {
 	for key := range d.Members() {
 		switch string(key) {
 		case "content":
-			t.Text = texts(d)
+			t.Text = d.Texts("")
 		case "citations":
 			for range d.Elements() {
 				t.Citations = append(t.Citations, citation(d))
@@ -154,19 +152,6 @@ func citedText(d *jsonx.Decoder) translate.Part {
 		}
 	}
 	return t
-}
-
-// texts reads and joins [{"text":…},…].
-func texts(d *jsonx.Decoder) string {
-	var all strings.Builder
-	for range d.Elements() {
-		for key := range d.Members() {
-			if string(key) == "text" {
-				all.Write(d.StringBytes())
-			}
-		}
-	}
-	return all.String()
 }
 
 // citation reads one citation. It is tied to its whole block.
@@ -179,7 +164,7 @@ func citation(d *jsonx.Decoder) translate.Citation {
 		case "title":
 			c.Title = in.String()
 		case "sourceContent":
-			c.CitedText = texts(in)
+			c.CitedText = in.Texts("")
 		case "location":
 			for key := range in.Members() {
 				if string(key) != "web" {

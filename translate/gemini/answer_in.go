@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"io"
 	"iter"
-	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -214,7 +213,7 @@ func (a *answer) chunk(data []byte) error {
 	}
 	for i := range candidates.Elements() {
 		if n := candidateIndex(candidates, int64(i)); n != 0 {
-			a.lose("candidates["+strconv.FormatInt(n, 10)+"]", "one answer only is translated")
+			a.losses.AddOnce("candidates["+strconv.FormatInt(n, 10)+"]", "one answer only is translated")
 			continue
 		}
 		a.candidate(&candidates)
@@ -239,14 +238,6 @@ func candidateIndex(d jsonx.Decoder, place int64) int64 {
 	return place
 }
 
-// lose records a loss, once: every chunk may hold the same. There are few, unless
-// an answer is not meant to be read.
-func (a *answer) lose(path, reason string) {
-	if loss := (translate.Loss{Path: path, Reason: reason}); len(a.losses) < 100 && !slices.Contains(a.losses, loss) {
-		a.losses = append(a.losses, loss)
-	}
-}
-
 func (a *answer) candidate(d *jsonx.Decoder) {
 	var cited []translate.Citation
 	for k := range d.Members() {
@@ -268,7 +259,7 @@ func (a *answer) candidate(d *jsonx.Decoder) {
 			a.message = d.String()
 		case "logprobsResult":
 			if !d.Null() {
-				a.lose("candidates[0].logprobsResult", "in another shape than OpenAI's")
+				a.losses.AddOnce("candidates[0].logprobsResult", "in another shape than OpenAI's")
 			}
 		case "groundingMetadata":
 			cited = append(cited, grounding(d)...)
@@ -371,7 +362,7 @@ func (a *answer) cite(list []translate.Citation) {
 		return
 	}
 	if a.open != translate.KindText {
-		a.lose("candidates[0].groundingMetadata", "cites no text")
+		a.losses.AddOnce("candidates[0].groundingMetadata", "cites no text")
 		return
 	}
 	for i := range list {

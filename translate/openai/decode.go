@@ -3,7 +3,6 @@ package openai
 import (
 	"bytes"
 	"net/http"
-	"slices"
 	"strconv"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
@@ -221,7 +220,7 @@ func (d *decoder) choice(dec *jsonx.Decoder, v *chunk, i int) {
 	}
 	*dec = begin
 	if other {
-		d.lose("choices["+strconv.Itoa(i)+"]", "only the first answer is kept")
+		d.losses.AddOnce("choices["+strconv.Itoa(i)+"]", "only the first answer is kept")
 		dec.Skip()
 		return
 	}
@@ -256,20 +255,11 @@ func (d *decoder) choice(dec *jsonx.Decoder, v *chunk, i int) {
 			if d.body {
 				d.logprobs = dec.Raw()
 			} else {
-				d.lose("choices[0].logprobs", "log probabilities are not translated in streams")
+				d.losses.AddOnce("choices[0].logprobs", "log probabilities are not translated in streams")
 			}
 		case "error":
 			v.fail(dec)
 		}
-	}
-}
-
-const maxLosses = 100
-
-// lose records a loss, once: every chunk of a stream may hold the same.
-func (d *decoder) lose(path, reason string) {
-	if loss := (translate.Loss{Path: path, Reason: reason}); len(d.losses) < maxLosses && !slices.Contains(d.losses, loss) {
-		d.losses = append(d.losses, loss)
 	}
 }
 

@@ -80,7 +80,7 @@ func (d *decoder) readDelta(dec *jsonx.Decoder, v *delta) {
 		case "role", "channel", "prefix", "tool_call_id", "name", "executed_tools":
 		default:
 			if !d.brief {
-				d.lose("choices[0].message."+string(key), "unknown")
+				d.losses.AddOnce("choices[0].message."+string(key), "unknown")
 			}
 		}
 	}
@@ -167,7 +167,7 @@ func (d *decoder) parts(raw []byte) {
 				text = scalarText(dec)
 			case "thinking":
 				if k := dec.Kind(); k == jsonx.Array || k == jsonx.String {
-					text, thinks = []byte(thinkingText(dec)), true
+					text, thinks = []byte(dec.Texts("")), true
 				}
 			case "signature":
 				sig = scalar(dec)
@@ -214,7 +214,7 @@ func (d *decoder) audio(raw []byte, transcript bool) {
 	if d.body {
 		d.whole(translate.KindOpaque, &translate.Opaque{Format: translate.OpenAI, Type: "audio", Raw: append([]byte(nil), raw...)})
 	} else {
-		d.lose("choices[0].delta.audio", "audio is not translated in streams")
+		d.losses.AddOnce("choices[0].delta.audio", "audio is not translated in streams")
 	}
 }
 

@@ -1,8 +1,6 @@
 package openai
 
 import (
-	"strings"
-
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
@@ -48,8 +46,8 @@ func (p *requestParser) part() translate.Part {
 			media = p.audioPart()
 		case "file":
 			media = p.filePart()
-		case "thinking": // Mistral
-			text, texts = thinkingText(d), true
+		case "thinking": // Mistral's: parts of text in a part
+			text, texts = d.Texts(""), true
 		case "signature":
 			sig = d.String()
 		case "closed":
@@ -183,22 +181,6 @@ func isURL(s string) bool {
 		}
 	}
 	return false
-}
-
-// thinkingText reads Mistral's thinking, parts of text in a part.
-func thinkingText(d *jsonx.Decoder) string {
-	if d.Kind() == jsonx.String {
-		return d.String()
-	}
-	var text strings.Builder
-	for range d.Elements() {
-		for k := range d.Members() {
-			if string(k) == "text" {
-				text.Write(d.StringBytes())
-			}
-		}
-	}
-	return text.String()
 }
 
 // mistralState keeps the signature of Mistral's thinking in the shape that

@@ -3,7 +3,6 @@ package responses
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 	"github.com/go-llmproxy/llmproxy/translate"
@@ -94,9 +93,9 @@ func (it *parsedItem) reasoningMember(d *jsonx.Decoder, key string) bool {
 	case "encrypted_content":
 		it.encrypted = d.String()
 	case "summary":
-		it.summary = joinTexts(d)
+		it.summary = d.Texts(between)
 	case "content":
-		it.reasoning = joinTexts(d)
+		it.reasoning = d.Texts(between)
 	default:
 		return false
 	}
@@ -105,26 +104,6 @@ func (it *parsedItem) reasoningMember(d *jsonx.Decoder, key string) bool {
 
 // between stands between the parts of a summary.
 const between = "\n\n"
-
-func joinTexts(d *jsonx.Decoder) string {
-	if d.Kind() == jsonx.String {
-		return d.String()
-	}
-	var out strings.Builder
-	for range d.Elements() {
-		for k := range d.Members() {
-			if string(k) != "text" {
-				continue
-			}
-			s := d.StringBytes()
-			if len(s) > 0 && out.Len() > 0 {
-				out.WriteString(between)
-			}
-			out.Write(s)
-		}
-	}
-	return out.String()
-}
 
 func parseContent(d *jsonx.Decoder) (c contentItem) {
 	switch c.typ = typeOf(d); c.typ {
