@@ -267,7 +267,7 @@ func (a *attempt) receive(ctx context.Context, resp *http.Response, j *job) erro
 // answered notes what an answer's header says.
 func (a *attempt) answered(resp *http.Response) {
 	a.entry.Status, a.length = resp.StatusCode, resp.ContentLength
-	maskHeader(resp.Header, a.key)
+	maskHeader(resp.Header, a.key.Secret)
 	if a.via != nil {
 		a.entry.Gateway = gateway.InfoOf(resp.Header)
 	}
@@ -281,7 +281,7 @@ func (a *attempt) refusal(ctx context.Context, resp *http.Response, j *job) erro
 		return a.broken(ctx, err)
 	}
 	a.result = a.p.classify(a.target.provider.Name(), resp.StatusCode, resp.Header, body, nil)
-	mask(body, a.key)
+	mask(body, a.key.Secret)
 	a.aroundGateway(gateway.Failed(resp.StatusCode, resp.Header, body))
 	if j.raw && (rest || !a.result.Retryable()) {
 		// Nothing can be gained by holding it back.

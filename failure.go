@@ -96,7 +96,7 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 	}
 	var e *translate.Error
 	if errors.As(err, &e) {
-		maskError(err, a.key)
+		maskError(err, a.key.Secret)
 		return err
 	}
 	return &translate.Error{Kind: translate.Upstream, Message: "the provider could not be reached, or sent no header that can be read", Err: err}

@@ -154,7 +154,7 @@ func (p *Proxy) get(ctx context.Context, t *target, c *provider.Call, key rotate
 	}
 	body, err := readAll(nil, io.LimitReader(r, p.Limits.ResponseBody))
 	if resp.StatusCode >= 300 {
-		mask(body, key)
+		mask(body, key.Secret)
 		e := translate.ParseErrorBody(resp.StatusCode, resp.Header, body)
 		return nil, p.classify(name, resp.StatusCode, resp.Header, body, nil), &translate.Error{Kind: e.Kind, Status: e.Status, Message: fmt.Sprintf("the provider answered %d", resp.StatusCode), Err: errors.New(e.Message)}
 	}

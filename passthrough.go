@@ -142,9 +142,9 @@ func (x *exchange) serveUpgrade(t *target) error {
 			}
 			resp.Header.Del("Set-Cookie")
 			resp.Header.Del("X-Request-Id")
-			maskHeader(resp.Header, key)
+			maskHeader(resp.Header, key.Secret)
 			if resp.StatusCode != http.StatusSwitchingProtocols { // whose body is the connection
-				resp.Body = readCloser{withoutSecret(resp.Body, key), resp.Body}
+				resp.Body = readCloser{withoutSecret(resp.Body, key.Secret), resp.Body}
 			}
 			return nil
 		},

@@ -2,9 +2,9 @@ package llmproxy
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/go-llmproxy/llmproxy/translate"
@@ -25,13 +25,14 @@ type rawStream struct {
 
 	like    frameShape // of the frames that skim passed over
 	buf     []byte
-	sent    int                // buf[:sent] is at the client
-	seen    int                // buf[:seen] was offered to the decoder
-	whole   int                // buf[:whole] is whole frames
-	pending []byte             // for the decoder; aliases buf
-	out     []byte             // what a client that asked for no usage is sent
-	pooled  [2]*[16 << 10]byte // buf and out at first
-	partial bool               // the stream ended in half a frame
+	sent    int               // buf[:sent] is at the client
+	seen    int               // buf[:seen] was offered to the decoder
+	whole   int               // buf[:whole] is whole frames
+	got     int               // bytes of the last read
+	large   *[16 << 10]byte   // buf's memory, unless it has grown
+	small   *[slowStream]byte // buf's memory instead, while the stream is slow
+	pending []byte            // for the decoder; aliases buf
+	partial bool              // the stream ended in half a frame
 	ended   bool
 	failed  error // the stream, as the decoder sees it
 	err     error // of writing to the client
@@ -42,8 +43,8 @@ var rawStreams = sync.Pool{New: func() any { return new(rawStream) }}
 func newRawStream(a *attempt, resp *http.Response, r io.Reader) *rawStream {
 	s := rawStreams.Get().(*rawStream)
 	s.a, s.resp, s.r, s.skim, s.find = a, resp, r, skimmer(a.format), textFinder{keys: contentKeys[a.format]}
-	s.pooled[0] = streamBuffers.Get().(*[16 << 10]byte)
-	s.buf = s.pooled[0][:0]
+	s.small = slowStreams.Get().(*[slowStream]byte)
+	s.buf = s.small[:0]
 	return s
 }
 
@@ -91,16 +92,17 @@ func (s *rawStream) Read(p []byte) (int, error) {
 // fill reads once, and sends what has become whole.
 func (s *rawStream) fill() error {
 	if s.a.committed && s.sent > 0 && s.sent == min(s.seen, s.whole) {
-		n := copy(s.buf, s.buf[s.sent:])
-		s.buf = s.buf[:n]
-		s.seen, s.whole, s.sent = s.seen-s.sent, s.whole-s.sent, 0
+		s.slide()
 	}
-	if len(s.buf) == cap(s.buf) {
-		grown := make([]byte, len(s.buf), max(16<<10, 2*cap(s.buf)))
-		copy(grown, s.buf)
-		s.buf = grown
+	switch {
+	case len(s.buf) < cap(s.buf):
+	case s.small != nil:
+		s.swap(s.buf)
+	default:
+		s.buf = slices.Grow(s.buf, max(len(s.large), cap(s.buf)))
 	}
 	n, err := s.r.Read(s.buf[len(s.buf):cap(s.buf)])
+	s.got = n
 	from := max(len(s.buf)-3, s.whole)
 	s.buf = s.buf[:len(s.buf)+n]
 	if i := lastFrameEnd(s.buf[from:]); i > 0 {
@@ -118,6 +120,40 @@ func (s *rawStream) fill() error {
 		err = s.bounded()
 	}
 	return err
+}
+
+// slowStream is the memory of a stream that comes slowly: there may be thousands
+// of such, open for long. A read that fills it says that more waits.
+const slowStream = 1 << 10
+
+var slowStreams = sync.Pool{New: func() any { return new([slowStream]byte) }}
+
+// slide lets go of what was sent.
+func (s *rawStream) slide() {
+	rest, full := s.buf[s.sent:], len(s.buf) == cap(s.buf)
+	s.seen, s.whole, s.sent = s.seen-s.sent, s.whole-s.sent, 0
+	switch {
+	case s.small != nil && full, s.small == nil && max(s.got, len(rest)) <= slowStream/2:
+		s.swap(rest)
+	default:
+		s.buf = s.buf[:copy(s.buf, rest)]
+	}
+}
+
+// swap moves rest from small memory to large, or back.
+func (s *rawStream) swap(rest []byte) {
+	small, large := s.small, s.large
+	if small != nil {
+		s.small, s.large = nil, streamBuffers.Get().(*[16 << 10]byte)
+		s.buf = append(s.large[:0], rest...)
+		slowStreams.Put(small)
+		return
+	}
+	s.small, s.large = slowStreams.Get().(*[slowStream]byte), nil
+	s.buf = append(s.small[:0], rest...)
+	if large != nil { // or it has grown
+		streamBuffers.Put(large)
+	}
 }
 
 // bounded reports what is held back too long: half a frame always, whole ones
@@ -185,40 +221,44 @@ func (s *rawStream) send() error {
 		return nil
 	}
 	out := s.buf[s.sent:s.whole]
-	if s.a.unasked {
-		out = s.withoutUsage(out)
-	}
 	s.sent = s.whole
-	if len(out) == 0 {
+	if s.a.unasked {
+		return s.sendWithoutUsage(out)
+	}
+	return s.write(out)
+}
+
+func (s *rawStream) write(b []byte) error {
+	if len(b) == 0 {
 		return nil
 	}
-	if s.err = s.a.write(out); s.err == nil {
+	if s.err = s.a.write(b); s.err == nil {
 		s.a.flush()
 	}
 	return s.err
 }
 
-// withoutUsage returns frames as a client is sent them that asked for no usage.
-func (s *rawStream) withoutUsage(frames []byte) []byte {
-	if s.pooled[1] == nil {
-		s.pooled[1] = streamBuffers.Get().(*[16 << 10]byte)
-		s.out = s.pooled[1][:]
-	}
-	s.out = s.out[:0]
+// sendWithoutUsage sends frames as a client is sent them that asked for no usage.
+func (s *rawStream) sendWithoutUsage(frames []byte) error {
+	buf := streamBuffers.Get().(*[16 << 10]byte)
+	out := buf[:0]
 	for len(frames) > 0 {
 		end := firstFrameEnd(frames)
-		s.out = appendWithoutUsage(s.out, frames[:end])
+		out = appendWithoutUsage(out, frames[:end])
 		frames = frames[end:]
 	}
-	return s.out
+	err := s.write(out)
+	streamBuffers.Put(buf)
+	return err
 }
 
 // release gives back what the stream has used.
 func (s *rawStream) release() {
-	for _, b := range s.pooled {
-		if b != nil {
-			streamBuffers.Put(b)
-		}
+	if s.large != nil {
+		streamBuffers.Put(s.large)
+	}
+	if s.small != nil {
+		slowStreams.Put(s.small)
 	}
 	frame := s.like.frame[:0]
 	if cap(frame) > 4<<10 {
@@ -300,87 +340,6 @@ func skimmer(f translate.Format) func([]byte) bool {
 		}
 	}
 	return nil
-}
-
-// frameShape is a frame of nothing but content. A frame that is the same, but for
-// one stretch without quotes, brackets or escapes, the inside of a string or a
-// number, is of the same structure, and so needs no look into. Comparing is
-// several times as fast as looking.
-type frameShape struct {
-	frame     []byte
-	text      int // how many bytes of frame are text
-	pre, post int // how much of the front and the back matched the last time
-}
-
-func (t *frameShape) set(frame []byte, text int) {
-	t.frame, t.text = append(t.frame[:0], frame...), text
-	t.pre, t.post = 0, 0
-}
-
-func (t *frameShape) matches(b []byte) bool {
-	a := t.frame
-	if t.pre+t.post > 0 && len(b) >= t.pre+t.post && bytes.Equal(a[:t.pre], b[:t.pre]) && bytes.Equal(a[len(a)-t.post:], b[len(b)-t.post:]) {
-		return plainText(b[t.pre : len(b)-t.post])
-	}
-	n := min(len(a), len(b))
-	if n == 0 {
-		return false
-	}
-	i := 0
-	for i+8 <= n && binary.LittleEndian.Uint64(a[i:]) == binary.LittleEndian.Uint64(b[i:]) {
-		i += 8
-	}
-	for i < n && a[i] == b[i] {
-		i++
-	}
-	j := 0
-	for j+8 <= n-i && binary.LittleEndian.Uint64(a[len(a)-j-8:]) == binary.LittleEndian.Uint64(b[len(b)-j-8:]) {
-		j += 8
-	}
-	for j < n-i && a[len(a)-1-j] == b[len(b)-1-j] {
-		j++
-	}
-	if !plainText(a[i:len(a)-j]) || !plainText(b[i:len(b)-j]) || inKey(b[len(b)-j:]) {
-		return false
-	}
-	t.pre, t.post = i, j
-	return true
-}
-
-// textOf returns how many bytes of b, which matches, are text.
-func (t *frameShape) textOf(b []byte) int {
-	more := len(b) - len(t.frame)
-	if more == 0 {
-		return t.text
-	}
-	i := t.pre // where the frames differ
-	for i > 0 && '0' <= b[i-1] && b[i-1] <= '9' {
-		i--
-	}
-	if i > 0 && b[i-1] == ':' { // a number, such as Responses' sequence_number
-		return t.text
-	}
-	return t.text + more
-}
-
-// inKey reports whether rest goes on with the end of a string that is a key.
-func inKey(rest []byte) bool {
-	i := bytes.IndexByte(rest, '"')
-	if i < 0 {
-		return false
-	}
-	rest = bytes.TrimLeft(rest[i+1:], " ")
-	return len(rest) > 0 && rest[0] == ':'
-}
-
-func plainText(b []byte) bool {
-	for _, c := range b {
-		switch c {
-		case '"', '\\', '{', '}', '[', ']', '\n', '\r', ':', ',':
-			return false
-		}
-	}
-	return true
 }
 
 // given reports whether a member stands in a frame with a value other than

@@ -18,9 +18,9 @@ import (
 // and stand in texts that tell nothing.
 const minSecret = 8
 
-// mask writes stars over the key's secret in b, so that no length changes.
-func mask(b []byte, k rotate.Key) {
-	secret := k.Secret.Reveal()
+// mask writes stars over a key's secret in b, so that no length changes.
+func mask(b []byte, of rotate.Secret) {
+	secret := of.Reveal()
 	if len(secret) < minSecret {
 		return
 	}
@@ -68,33 +68,33 @@ var frequency = func() (rank [256]byte) {
 	return rank
 }()
 
-// masked reads what a provider sends with the key's secret masked, also where
+// masked reads what a provider sends with a key's secret masked, also where
 // it comes in pieces: an end that may be the secret's beginning waits for what
 // follows.
 type masked struct {
-	r    io.Reader
-	key  rotate.Key
-	held int // so many bytes of the secret were read and not passed on
+	r      io.Reader
+	secret rotate.Secret
+	held   int // so many bytes of the secret were read and not passed on
 }
 
-// withoutSecret returns r, masked where the key has a secret. Reads must have
-// room for more than that.
-func withoutSecret(r io.Reader, k rotate.Key) io.Reader {
-	if len(k.Secret.Reveal()) < minSecret {
+// withoutSecret returns r, masked where there is a secret. Reads must have room
+// for more than that.
+func withoutSecret(r io.Reader, secret rotate.Secret) io.Reader {
+	if len(secret.Reveal()) < minSecret {
 		return r
 	}
-	return &masked{r: r, key: k}
+	return &masked{r: r, secret: secret}
 }
 
 func (m *masked) Read(p []byte) (int, error) {
 	for {
-		n := copy(p, m.key.Secret.Reveal()[:m.held])
+		n := copy(p, m.secret.Reveal()[:m.held])
 		read, err := m.r.Read(p[n:])
 		n += read
-		mask(p[:n], m.key)
+		mask(p[:n], m.secret)
 		m.held = 0
 		if err == nil {
-			m.held = beginning(p[:n], m.key.Secret.Reveal())
+			m.held = beginning(p[:n], m.secret.Reveal())
 		}
 		if n > m.held || err != nil {
 			return n - m.held, err
@@ -115,9 +115,9 @@ func beginning(b []byte, secret string) int {
 	return 0
 }
 
-// maskHeader masks the key's secret in an answer's header.
-func maskHeader(h http.Header, k rotate.Key) {
-	secret := k.Secret.Reveal()
+// maskHeader masks a key's secret in an answer's header.
+func maskHeader(h http.Header, of rotate.Secret) {
+	secret := of.Reveal()
 	if len(secret) < minSecret {
 		return
 	}
@@ -130,16 +130,16 @@ func maskHeader(h http.Header, k rotate.Key) {
 	}
 }
 
-// maskError masks the key's secret in an error that a provider's words are in.
-func maskError(err error, k rotate.Key) {
+// maskError masks a key's secret in an error that a provider's words are in.
+func maskError(err error, of rotate.Secret) {
 	var e *translate.Error
-	secret := k.Secret.Reveal()
+	secret := of.Reveal()
 	if len(secret) < minSecret || !errors.As(err, &e) {
 		return
 	}
 	stars := strings.Repeat("*", len(secret))
 	e.Message = strings.ReplaceAll(e.Message, secret, stars)
-	mask(e.Body, k)
+	mask(e.Body, of)
 	if e.Err != nil && strings.Contains(e.Err.Error(), secret) {
 		e.Err = errors.New(strings.ReplaceAll(e.Err.Error(), secret, stars))
 	}

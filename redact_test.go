@@ -26,7 +26,7 @@ func TestMaskedReader(t *testing.T) {
 			"whole": func(r io.Reader) io.Reader { return r }, "bytes": iotest.OneByteReader, "halves": iotest.HalfReader, "with its end": iotest.DataErrReader,
 			"threes": func(r io.Reader) io.Reader { return &pieces{r, 3} },
 		} {
-			got, err := io.ReadAll(withoutSecret(cut(strings.NewReader(in)), rotate.Key{Secret: rotate.NewSecret(secret)}))
+			got, err := io.ReadAll(withoutSecret(cut(strings.NewReader(in)), rotate.NewSecret(secret)))
 			if err != nil || string(got) != want {
 				t.Errorf("%s: %.100q gave %.100q, %v", name, in, got, err)
 			}
@@ -34,16 +34,16 @@ func TestMaskedReader(t *testing.T) {
 	}
 	// What is held when a stream breaks is passed on, with the error.
 	broken := errors.New("broken")
-	r := withoutSecret(io.MultiReader(strings.NewReader("x "+secret[:5]), iotest.ErrReader(broken)), rotate.Key{Secret: rotate.NewSecret(secret)})
+	r := withoutSecret(io.MultiReader(strings.NewReader("x "+secret[:5]), iotest.ErrReader(broken)), rotate.NewSecret(secret))
 	if got, err := io.ReadAll(r); string(got) != "x "+secret[:5] || !errors.Is(err, broken) {
 		t.Errorf("%q, %v", got, err)
 	}
 	// Nothing waits that cannot be the secret's beginning.
-	r = withoutSecret(io.MultiReader(strings.NewReader("data: x\n\n"), iotest.ErrReader(broken)), rotate.Key{Secret: rotate.NewSecret(secret)})
+	r = withoutSecret(io.MultiReader(strings.NewReader("data: x\n\n"), iotest.ErrReader(broken)), rotate.NewSecret(secret))
 	if n, err := r.Read(make([]byte, 100)); n != len("data: x\n\n") || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
-	if r := strings.NewReader("x"); withoutSecret(r, rotate.Key{}) != io.Reader(r) {
+	if r := strings.NewReader("x"); withoutSecret(r, rotate.Secret{}) != io.Reader(r) {
 		t.Error("an answer to no key is read through a mask")
 	}
 }

@@ -154,7 +154,7 @@ func (a *attempt) write(b []byte) error {
 	if a.gone.Load() {
 		return nil
 	}
-	mask(b, a.key)
+	mask(b, a.key.Secret)
 	n, err := a.w.Write(b)
 	a.rec.BytesOut += int64(n)
 	if err != nil {
@@ -281,7 +281,7 @@ var (
 func (a *attempt) copyFlushing(r io.Reader) (n int64, err error) {
 	buf := copyBuffers.Get().(*[32 << 10]byte)
 	defer copyBuffers.Put(buf)
-	r = withoutSecret(r, a.key)
+	r = withoutSecret(r, a.key.Secret)
 	for {
 		m, err := r.Read(buf[:])
 		if m > 0 {

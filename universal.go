@@ -314,7 +314,7 @@ func (x *exchange) relayGateway(req *http.Request, leases []lease) error {
 		give := answered.done
 		answered.done = func(rotate.Outcome) { give(outcome) }
 	}
-	maskHeader(resp.Header, a.key)
+	maskHeader(resp.Header, a.key.Secret)
 	a.watch.expect(x.p.Timeouts.FirstContent, errContentTimeout)
 	err = a.relayRaw(resp)
 	err = a.ended(ctx, resp, err)

@@ -308,9 +308,10 @@ func (s *Scanner) fill() error {
 
 // nextFrame makes the next frame the buffer, after what is left in it.
 func (s *Scanner) nextFrame() error {
+	left := bytes.Clone(s.buf[s.start:s.end]) // whose memory is the reader's
 	frame, err := s.frames.NextFrame()
-	if left := s.buf[s.start:s.end]; len(left) > 0 && len(frame) > 0 {
-		frame = append(append(make([]byte, 0, len(left)+len(frame)), left...), frame...)
+	if len(left) > 0 && len(frame) > 0 {
+		frame = append(left, frame...)
 		s.scanned -= s.start
 		s.buf, s.start, s.end = frame, 0, len(frame)
 	} else if len(frame) > 0 {

@@ -57,6 +57,31 @@ func TestScanner(t *testing.T) {
 	}
 }
 
+// frames is a FrameReader that uses its memory again.
+type frames struct {
+	io.Reader
+	next []string
+	buf  [64]byte
+}
+
+func (f *frames) NextFrame() ([]byte, error) {
+	if len(f.next) == 0 {
+		return nil, io.EOF
+	}
+	f.buf = [64]byte{}
+	n := copy(f.buf[:], f.next[0])
+	f.next = f.next[1:]
+	return f.buf[:n], nil
+}
+
+// What a frame leaves of an event is kept beyond the frame's memory.
+func TestScannerOfFrames(t *testing.T) {
+	got, err := read(&frames{next: []string{"data: 1\n\n", "data: 2\r", "\ndata: 3\n\ndata:", " 4\n\n"}}, 0)
+	if want := "|1| |2\n3| |4|"; err != nil || strings.Join(got, " ") != want {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+}
+
 func TestScannerBounds(t *testing.T) {
 	for name, in := range map[string]string{
 		"line": "data: " + strings.Repeat("x", 100<<10), "event": strings.Repeat("data: "+strings.Repeat("x", 1000)+"\n", 100),
