@@ -28,7 +28,7 @@ type rawStream struct {
 	sent    int               // buf[:sent] is at the client
 	seen    int               // buf[:seen] was offered to the decoder
 	whole   int               // buf[:whole] is whole frames
-	got     int               // bytes of the last read
+	slow    int               // so many reads in a row had little
 	large   *[16 << 10]byte   // buf's memory, unless it has grown
 	small   *[slowStream]byte // buf's memory instead, while the stream is slow
 	pending []byte            // for the decoder; aliases buf
@@ -102,7 +102,9 @@ func (s *rawStream) fill() error {
 		s.buf = slices.Grow(s.buf, max(len(s.large), cap(s.buf)))
 	}
 	n, err := s.r.Read(s.buf[len(s.buf):cap(s.buf)])
-	s.got = n
+	if s.slow++; n > slowStream/2 {
+		s.slow = 0
+	}
 	from := max(len(s.buf)-3, s.whole)
 	s.buf = s.buf[:len(s.buf)+n]
 	if i := lastFrameEnd(s.buf[from:]); i > 0 {
@@ -133,7 +135,7 @@ func (s *rawStream) slide() {
 	rest, full := s.buf[s.sent:], len(s.buf) == cap(s.buf)
 	s.seen, s.whole, s.sent = s.seen-s.sent, s.whole-s.sent, 0
 	switch {
-	case s.small != nil && full, s.small == nil && max(s.got, len(rest)) <= slowStream/2:
+	case s.small != nil && full, s.small == nil && s.slow >= 4 && len(rest) <= slowStream/2:
 		s.swap(rest)
 	default:
 		s.buf = s.buf[:copy(s.buf, rest)]

@@ -49,7 +49,7 @@ func TestRawStreamPace(t *testing.T) {
 	var in string
 	var paces []string
 	var readers []io.Reader
-	for _, s := range []string{slow, slow, fast, fast, slow, slow, slow} {
+	for _, s := range []string{slow, slow, fast, fast, slow, slow, slow, slow, slow} {
 		in += s
 		readers = append(readers, readerFunc(func(p []byte) (int, error) {
 			paces = append(paces, map[bool]string{true: "slow", false: "fast"}[len(p) <= slowStream])
@@ -69,7 +69,7 @@ func TestRawStreamPace(t *testing.T) {
 	if err != nil || w.Body.String() != in || string(decoded) != fast+fast {
 		t.Errorf("%v, %d bytes of %d, and the decoder has %d of %d", err, w.Body.Len(), len(in), len(decoded), 2*len(fast))
 	}
-	if got, want := strings.Join(paces, " "), "slow slow slow fast fast fast slow slow"; got != want {
+	if got, want := strings.Join(paces, " "), "slow slow slow fast fast fast fast fast fast slow"; got != want {
 		t.Errorf("read as %s, want %s", got, want)
 	}
 }
