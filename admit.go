@@ -99,10 +99,14 @@ func (x *exchange) admit(op provider.Op, t *target) error {
 	return nil
 }
 
-// settle tells the host how the request that it admitted ended.
+// settle tells the host how the request that it admitted ended. The client need
+// not wait for the host's store.
 func (x *exchange) settle() {
 	if x.admitted == nil || x.admitted.settle == nil {
 		return
+	}
+	if x.committed && x.rec.Status != http.StatusSwitchingProtocols { // or it is a WebSocket's connection
+		x.flush()
 	}
 	x.admitted.settle(&x.rec)
 }

@@ -189,6 +189,57 @@ func TestAdmissionIsSettled(t *testing.T) {
 }
 
 // Every way to a provider asks once, also where two are tried for one request.
+// A client has its whole answer before the host has counted it.
+func TestAnswerDoesNotWaitForSettle(t *testing.T) {
+	const stream = `data: {"id":"1","choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n"
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		if body, _ := io.ReadAll(r.Body); strings.Contains(string(body), `"stream":true`) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			io.WriteString(w, stream)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, chatAnswer)
+	})
+	read := make(chan struct{}, 4)
+	s := proxy(t, compatible("up", up.URL+"/v1", "sk-1"), llmproxy.WithAdmission(func(context.Context, *llmproxy.Admission) (func(*llmproxy.Exchange), error) {
+		return func(*llmproxy.Exchange) {
+			select {
+			case <-read:
+			case <-time.After(3 * time.Second):
+				t.Error("the client waits for the host")
+			}
+		}, nil
+	}))
+	for _, c := range []struct{ path, members, end string }{
+		{"/v1/chat/completions", ``, "}"},
+		{"/v1/chat/completions", `,"stream":true`, "[DONE]\n\n"},
+		{"/v1/messages", `,"max_tokens":9`, "}"},
+		{"/v1/messages", `,"max_tokens":9,"stream":true`, `"message_stop"}` + "\n\n"},
+	} {
+		req, err := http.NewRequest("POST", s.URL+"/api/llm"+c.path, strings.NewReader(`{"model":"up/m","messages":[{"role":"user","content":"hi"}]`+c.members+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+clientKey)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []byte
+		for b := make([]byte, 1000); err == nil && !strings.HasSuffix(string(got), c.end); {
+			var n int
+			n, err = resp.Body.Read(b)
+			got = append(got, b[:n]...)
+		}
+		if !strings.HasSuffix(string(got), c.end) {
+			t.Errorf("%s %s: %v, got %q", c.path, c.members, err, got)
+		}
+		read <- struct{}{}
+		resp.Body.Close()
+	}
+}
+
 func TestAdmissionOnEveryWay(t *testing.T) {
 	var reached atomic.Int64
 	gw := upstream(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -34,6 +34,7 @@ type rawStream struct {
 	pending []byte            // for the decoder; aliases buf
 	partial bool              // the stream ended in half a frame
 	ended   bool
+	broken  error // of the last read, which had bytes, too
 	failed  error // the stream, as the decoder sees it
 	err     error // of writing to the client
 }
@@ -43,8 +44,8 @@ var rawStreams = sync.Pool{New: func() any { return new(rawStream) }}
 func newRawStream(a *attempt, resp *http.Response, r io.Reader) *rawStream {
 	s := rawStreams.Get().(*rawStream)
 	s.a, s.resp, s.r, s.skim, s.find = a, resp, r, skimmer(a.format), textFinder{keys: contentKeys[a.format]}
-	s.small = slowStreams.Get().(*[slowStream]byte)
-	s.buf = s.small[:0]
+	s.large = streamBuffers.Get().(*[16 << 10]byte)
+	s.buf, s.slow = s.large[:0], slowReads-1
 	return s
 }
 
@@ -91,6 +92,9 @@ func (s *rawStream) Read(p []byte) (int, error) {
 
 // fill reads once, and sends what has become whole.
 func (s *rawStream) fill() error {
+	if s.broken != nil {
+		return s.broken
+	}
 	if s.a.committed && s.sent > 0 && s.sent == min(s.seen, s.whole) {
 		s.slide()
 	}
@@ -110,10 +114,13 @@ func (s *rawStream) fill() error {
 	if i := lastFrameEnd(s.buf[from:]); i > 0 {
 		s.whole = from + i
 	}
-	if err == io.EOF {
+	switch {
+	case err == io.EOF:
 		s.ended = true
 		s.partial = s.whole < len(s.buf)
 		err = nil
+	case n > 0:
+		s.broken, err = err, nil
 	}
 	if err == nil && s.a.committed {
 		err = s.send()
@@ -125,8 +132,12 @@ func (s *rawStream) fill() error {
 }
 
 // slowStream is the memory of a stream that comes slowly: there may be thousands
-// of such, open for long. A read that fills it says that more waits.
-const slowStream = 1 << 10
+// of such, open for long. A read that fills it says that more waits. A stream is
+// slow if its first read had little, or slowReads in a row.
+const (
+	slowStream = 1 << 10
+	slowReads  = 4
+)
 
 var slowStreams = sync.Pool{New: func() any { return new([slowStream]byte) }}
 
@@ -135,7 +146,7 @@ func (s *rawStream) slide() {
 	rest, full := s.buf[s.sent:], len(s.buf) == cap(s.buf)
 	s.seen, s.whole, s.sent = s.seen-s.sent, s.whole-s.sent, 0
 	switch {
-	case s.small != nil && full, s.small == nil && s.slow >= 4 && len(rest) <= slowStream/2:
+	case s.small != nil && full, s.small == nil && s.slow >= slowReads && len(rest) <= slowStream/2:
 		s.swap(rest)
 	default:
 		s.buf = s.buf[:copy(s.buf, rest)]
@@ -234,8 +245,8 @@ func (s *rawStream) write(b []byte) error {
 	if len(b) == 0 {
 		return nil
 	}
-	if s.err = s.a.write(b); s.err == nil {
-		s.a.flush()
+	if s.err = s.a.write(b); s.err == nil && !s.ended {
+		s.a.flush() // or the end of the answer is sent with it
 	}
 	return s.err
 }

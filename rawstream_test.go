@@ -69,8 +69,24 @@ func TestRawStreamPace(t *testing.T) {
 	if err != nil || w.Body.String() != in || string(decoded) != fast+fast {
 		t.Errorf("%v, %d bytes of %d, and the decoder has %d of %d", err, w.Body.Len(), len(in), len(decoded), 2*len(fast))
 	}
-	if got, want := strings.Join(paces, " "), "slow slow slow fast fast fast fast fast fast slow"; got != want {
+	if got, want := strings.Join(paces, " "), "fast slow slow fast fast fast fast fast fast slow"; got != want {
 		t.Errorf("read as %s, want %s", got, want)
+	}
+}
+
+// What comes with the error that ends a stream reaches the client and the decoder
+// before it. A net/http body reads so, where the last of several chunks is cut.
+func TestRawStreamCutInOneRead(t *testing.T) {
+	const in = "data: {\"a\":1}\n\ndata: {\"error\":1}\n\n"
+	r := readerFunc(func(p []byte) (int, error) { return copy(p, in+"data: {"), io.ErrUnexpectedEOF })
+	w := httptest.NewRecorder()
+	x := &exchange{p: &Proxy{config: config{Limits: Limits{Event: 100}}}, w: w}
+	x.committed = true
+	raw := newRawStream(&attempt{exchange: x, format: translate.OpenAI}, nil, r)
+	defer raw.release()
+	decoded, err := io.ReadAll(raw)
+	if err != io.ErrUnexpectedEOF || string(decoded) != "data: {\"error\":1}\n\n" || w.Body.String() != in {
+		t.Errorf("%v: the decoder has %q, the client %q", err, decoded, w.Body)
 	}
 }
 

@@ -167,9 +167,9 @@ func (a *attempt) write(b []byte) error {
 	return nil
 }
 
-func (a *attempt) flush() {
+func (x *exchange) flush() {
 	// A writer that cannot flush sends at the end; there is nothing to do.
-	_ = http.NewResponseController(a.w).Flush()
+	_ = http.NewResponseController(x.w).Flush()
 }
 
 func (a *attempt) firstByte() {

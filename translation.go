@@ -20,7 +20,7 @@ func (a *attempt) translateStream(resp *http.Response, r *bodyReader, events ite
 	if t.err != nil {
 		return t.fail(t.err)
 	}
-	return t.flush()
+	return t.write() // which the end of the answer is sent with
 }
 
 // translation is a stream on its way into the client's format. It is not part
@@ -55,12 +55,20 @@ func (t *translation) release() {
 
 // flush lets the client have what there is.
 func (t *translation) flush() error {
+	held := len(t.buf)
+	err := t.write()
+	if err == nil && len(t.buf) < held {
+		t.a.flush()
+	}
+	return err
+}
+
+func (t *translation) write() error {
 	if len(t.buf) == 0 || !t.a.committed {
 		return nil
 	}
 	t.gone = t.a.write(t.buf)
 	t.buf = t.buf[:0]
-	t.a.flush()
 	return t.gone
 }
 
