@@ -26,9 +26,15 @@ type slow struct {
 	ctx    context.Context
 	pieces []string
 	every  time.Duration
+	left   string // of the piece that has come
 }
 
 func (s *slow) Read(p []byte) (int, error) {
+	if s.left != "" {
+		n := copy(p, s.left)
+		s.left = s.left[n:]
+		return n, nil
+	}
 	select {
 	case <-s.ctx.Done():
 		return 0, context.Cause(s.ctx)
@@ -37,9 +43,8 @@ func (s *slow) Read(p []byte) (int, error) {
 	if len(s.pieces) == 0 {
 		return 0, io.EOF
 	}
-	n := copy(p, s.pieces[0])
-	s.pieces = s.pieces[1:]
-	return n, nil
+	s.left, s.pieces = s.pieces[0], s.pieces[1:]
+	return s.Read(p)
 }
 
 func (s *slow) Close() error { return nil }
@@ -101,13 +106,13 @@ func TestTimeouts(t *testing.T) {
 					case <-r.Context().Done():
 						return nil, context.Cause(r.Context())
 					}
-					body := &slow{r.Context(), c.pieces, c.every}
+					body := &slow{ctx: r.Context(), pieces: c.pieces, every: c.every}
 					if c.name == "falls silent" {
 						body.pieces = c.pieces[:2]
 						return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Request: r, Body: struct {
 							io.Reader
 							io.Closer
-						}{io.MultiReader(strings.NewReader(c.pieces[0]), &slow{r.Context(), []string{"x"}, time.Hour}), body}}, nil
+						}{io.MultiReader(strings.NewReader(c.pieces[0]), &slow{ctx: r.Context(), pieces: []string{"x"}, every: time.Hour}), body}}, nil
 					}
 					return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: body, Request: r}, nil
 				})
@@ -150,7 +155,7 @@ func TestAbortAccounting(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				usage := `data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}` + "\n\n"
 				up := transport(func(r *http.Request) (*http.Response, error) {
-					body := &slow{r.Context(), []string{chunk(`{"content":"a"}`, ""), chunk(`{"content":"b"}`, ""), chunk(`{}`, `"stop"`), usage, "data: [DONE]\n\n"}, 2 * time.Second}
+					body := &slow{ctx: r.Context(), pieces: []string{chunk(`{"content":"a"}`, ""), chunk(`{"content":"b"}`, ""), chunk(`{}`, `"stop"`), usage, "data: [DONE]\n\n"}, every: 2 * time.Second}
 					return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: body, Request: r}, nil
 				})
 				var seen llmproxy.Exchange

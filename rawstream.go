@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 
+	"github.com/go-llmproxy/llmproxy/internal/sse"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
@@ -25,14 +25,12 @@ type rawStream struct {
 
 	like    frameShape // of the frames that skim passed over
 	buf     []byte
-	sent    int               // buf[:sent] is at the client
-	seen    int               // buf[:seen] was offered to the decoder
-	whole   int               // buf[:whole] is whole frames
-	slow    int               // so many reads in a row had little
-	large   *[16 << 10]byte   // buf's memory, unless it has grown
-	small   *[slowStream]byte // buf's memory instead, while the stream is slow
-	pending []byte            // for the decoder; aliases buf
-	partial bool              // the stream ended in half a frame
+	sent    int        // buf[:sent] is at the client
+	seen    int        // buf[:seen] was offered to the decoder
+	whole   int        // buf[:whole] is whole frames
+	memory  sse.Memory // of buf
+	pending []byte     // for the decoder; aliases buf
+	partial bool       // the stream ended in half a frame
 	ended   bool
 	broken  error // of the last read, which had bytes, too
 	failed  error // the stream, as the decoder sees it
@@ -44,8 +42,6 @@ var rawStreams = sync.Pool{New: func() any { return new(rawStream) }}
 func newRawStream(a *attempt, resp *http.Response, r io.Reader) *rawStream {
 	s := rawStreams.Get().(*rawStream)
 	s.a, s.resp, s.r, s.skim, s.find = a, resp, r, skimmer(a.format), textFinder{keys: contentKeys[a.format]}
-	s.large = streamBuffers.Get().(*[16 << 10]byte)
-	s.buf, s.slow = s.large[:0], slowReads-1
 	return s
 }
 
@@ -95,22 +91,13 @@ func (s *rawStream) fill() error {
 	if s.broken != nil {
 		return s.broken
 	}
-	if s.a.committed && s.sent > 0 && s.sent == min(s.seen, s.whole) {
-		s.slide()
+	done := 0
+	if s.a.committed && s.sent == min(s.seen, s.whole) {
+		done = s.sent
 	}
-	switch {
-	case len(s.buf) < cap(s.buf):
-	case s.small != nil:
-		s.swap(s.buf)
-	default:
-		s.buf = slices.Grow(s.buf, max(len(s.large), cap(s.buf)))
-	}
-	n, err := s.r.Read(s.buf[len(s.buf):cap(s.buf)])
-	if s.slow++; n > slowStream/2 {
-		s.slow = 0
-	}
-	from := max(len(s.buf)-3, s.whole)
-	s.buf = s.buf[:len(s.buf)+n]
+	buf, n, err := s.memory.Read(s.r, s.buf, done)
+	s.buf, s.sent, s.seen, s.whole = buf, s.sent-done, s.seen-done, s.whole-done
+	from := max(len(s.buf)-n-3, s.whole)
 	if i := lastFrameEnd(s.buf[from:]); i > 0 {
 		s.whole = from + i
 	}
@@ -129,44 +116,6 @@ func (s *rawStream) fill() error {
 		err = s.bounded()
 	}
 	return err
-}
-
-// slowStream is the memory of a stream that comes slowly: there may be thousands
-// of such, open for long. A read that fills it says that more waits. A stream is
-// slow if its first read had little, or slowReads in a row.
-const (
-	slowStream = 1 << 10
-	slowReads  = 4
-)
-
-var slowStreams = sync.Pool{New: func() any { return new([slowStream]byte) }}
-
-// slide lets go of what was sent.
-func (s *rawStream) slide() {
-	rest, full := s.buf[s.sent:], len(s.buf) == cap(s.buf)
-	s.seen, s.whole, s.sent = s.seen-s.sent, s.whole-s.sent, 0
-	switch {
-	case s.small != nil && full, s.small == nil && s.slow >= slowReads && len(rest) <= slowStream/2:
-		s.swap(rest)
-	default:
-		s.buf = s.buf[:copy(s.buf, rest)]
-	}
-}
-
-// swap moves rest from small memory to large, or back.
-func (s *rawStream) swap(rest []byte) {
-	small, large := s.small, s.large
-	if small != nil {
-		s.small, s.large = nil, streamBuffers.Get().(*[16 << 10]byte)
-		s.buf = append(s.large[:0], rest...)
-		slowStreams.Put(small)
-		return
-	}
-	s.small, s.large = slowStreams.Get().(*[slowStream]byte), nil
-	s.buf = append(s.small[:0], rest...)
-	if large != nil { // or it has grown
-		streamBuffers.Put(large)
-	}
 }
 
 // bounded reports what is held back too long: half a frame always, whole ones
@@ -267,12 +216,7 @@ func (s *rawStream) sendWithoutUsage(frames []byte) error {
 
 // release gives back what the stream has used.
 func (s *rawStream) release() {
-	if s.large != nil {
-		streamBuffers.Put(s.large)
-	}
-	if s.small != nil {
-		slowStreams.Put(s.small)
-	}
+	s.memory.Release()
 	frame := s.like.frame[:0]
 	if cap(frame) > 4<<10 {
 		frame = nil

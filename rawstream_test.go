@@ -42,43 +42,11 @@ func TestRawStream(t *testing.T) {
 	}
 }
 
-// A stream is read into little memory while it is slow, and into much while it
-// is fast; its bytes stay as they are.
-func TestRawStreamPace(t *testing.T) {
-	slow, fast := strings.Repeat("data: {}\n\n", 30), strings.Repeat("data: {\"finish_reason\":1}\n\n", 300)
-	var in string
-	var paces []string
-	var readers []io.Reader
-	for _, s := range []string{slow, slow, fast, fast, slow, slow, slow, slow, slow} {
-		in += s
-		readers = append(readers, readerFunc(func(p []byte) (int, error) {
-			paces = append(paces, map[bool]string{true: "slow", false: "fast"}[len(p) <= slowStream])
-			n := copy(p, s)
-			if s = s[n:]; s == "" {
-				return n, io.EOF
-			}
-			return n, nil
-		}))
-	}
-	w := httptest.NewRecorder()
-	x := &exchange{p: &Proxy{config: config{Limits: Limits{Event: 1000}}}, w: w}
-	x.committed = true
-	raw := newRawStream(&attempt{exchange: x, format: translate.OpenAI}, nil, io.MultiReader(readers...))
-	defer raw.release()
-	decoded, err := io.ReadAll(raw)
-	if err != nil || w.Body.String() != in || string(decoded) != fast+fast {
-		t.Errorf("%v, %d bytes of %d, and the decoder has %d of %d", err, w.Body.Len(), len(in), len(decoded), 2*len(fast))
-	}
-	if got, want := strings.Join(paces, " "), "fast slow slow fast fast fast fast fast fast slow"; got != want {
-		t.Errorf("read as %s, want %s", got, want)
-	}
-}
-
 // What comes with the error that ends a stream reaches the client and the decoder
 // before it. A net/http body reads so, where the last of several chunks is cut.
 func TestRawStreamCutInOneRead(t *testing.T) {
 	const in = "data: {\"a\":1}\n\ndata: {\"error\":1}\n\n"
-	r := readerFunc(func(p []byte) (int, error) { return copy(p, in+"data: {"), io.ErrUnexpectedEOF })
+	r := iotest.DataErrReader(io.MultiReader(strings.NewReader(in+"data: {"), iotest.ErrReader(io.ErrUnexpectedEOF)))
 	w := httptest.NewRecorder()
 	x := &exchange{p: &Proxy{config: config{Limits: Limits{Event: 100}}}, w: w}
 	x.committed = true
@@ -89,10 +57,6 @@ func TestRawStreamCutInOneRead(t *testing.T) {
 		t.Errorf("%v: the decoder has %q, the client %q", err, decoded, w.Body)
 	}
 }
-
-type readerFunc func([]byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestFrameShape(t *testing.T) {
 	for _, c := range []struct {

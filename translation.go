@@ -30,27 +30,32 @@ type translation struct {
 	resp   *http.Response
 	w      translate.EventWriter
 	buf    []byte          // not yet written
-	pooled *[16 << 10]byte // buf, where first is too small
+	pooled *[16 << 10]byte // buf's memory, unless it is empty or has grown
 	err    error           // that ended it
 	gone   error           // of writing to the client
-	first  [1 << 10]byte   // buf at first: all that a slow stream needs
 }
 
 var translations = sync.Pool{New: func() any { return new(translation) }}
 
 func newTranslation(a *attempt, resp *http.Response) *translation {
 	t := translations.Get().(*translation)
-	t.a, t.resp, t.w, t.buf = a, resp, a.inbound().NewEventWriter(a.req), t.first[:0]
+	t.a, t.resp, t.w = a, resp, a.inbound().NewEventWriter(a.req)
 	return t
 }
 
 func (t *translation) release() {
 	t.a.lost(t.w.Losses())
+	t.free()
+	*t = translation{}
+	translations.Put(t)
+}
+
+// free gives back the memory of what is written: a stream that waits holds none.
+func (t *translation) free() {
 	if t.pooled != nil {
 		streamBuffers.Put(t.pooled)
 	}
-	t.a, t.resp, t.w, t.buf, t.pooled, t.err, t.gone = nil, nil, nil, nil, nil, nil, nil
-	translations.Put(t)
+	t.buf, t.pooled = nil, nil
 }
 
 // flush lets the client have what there is.
@@ -68,7 +73,7 @@ func (t *translation) write() error {
 		return nil
 	}
 	t.gone = t.a.write(t.buf)
-	t.buf = t.buf[:0]
+	t.free()
 	return t.gone
 }
 
@@ -88,9 +93,9 @@ func (t *translation) event(e *translate.Event) error {
 	a.observeEvent(e)
 	a.lost(e.Losses)
 	e.State = a.claimed(e.State)
-	if t.pooled == nil && len(t.buf) > len(t.first)/2 {
+	if t.buf == nil {
 		t.pooled = streamBuffers.Get().(*[16 << 10]byte)
-		t.buf = append(t.pooled[:0], t.buf...)
+		t.buf = t.pooled[:0]
 	}
 	t.buf = t.w.AppendEvent(t.buf, e)
 	if !a.committed && e.IsContent() {

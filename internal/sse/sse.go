@@ -30,20 +30,19 @@ type Event struct {
 // Scanner reads events from a stream. It reads no further than it must to
 // return the next event, and keeps one event in memory at a time.
 type Scanner struct {
-	r          io.Reader
-	frames     FrameReader // r, if it is one
-	max        int
-	buf        []byte
-	pooled     *[bufferSize]byte // buf at first
-	start, end int               // what has been read and not consumed: buf[start:end]
-	scanned    int               // buf[start:scanned] holds no line end
-	data       []byte
-	name, id   []byte
-	hasData    bool
-	first      bool // nothing consumed yet: a byte order mark may come
-	skipLF     bool // the last line ended in CR, so an LF right after belongs to it
-	current    Event
-	err        error
+	r        io.Reader
+	frames   FrameReader // r, if it is one
+	max      int
+	buf      []byte
+	memory   Memory // of buf
+	start    int    // buf[:start] is consumed
+	data     []byte
+	name, id []byte
+	hasData  bool
+	first    bool // nothing consumed yet: a byte order mark may come
+	skipLF   bool // the last line ended in CR, so an LF right after belongs to it
+	current  Event
+	err      error
 }
 
 // FrameReader is a reader that knows where events end. A Scanner takes frames
@@ -88,27 +87,16 @@ func (s *Scanner) Next() (*Event, error) {
 		if !more || s.err != nil {
 			return &s.current, s.general()
 		}
-		if err := s.fill(); err != nil {
-			return &s.current, err
-		}
+		s.fill()
 	}
 }
 
-// bufferSize is what a Scanner reads at once. A stream holds a buffer for as
-// long as it is open.
-const bufferSize = 8 << 10
-
-var (
-	scanners = sync.Pool{New: func() any { return new(Scanner) }}
-	buffers  = sync.Pool{New: func() any { return new([bufferSize]byte) }}
-)
+var scanners = sync.Pool{New: func() any { return new(Scanner) }}
 
 // Release gives the Scanner's memory to the next one. Neither the Scanner nor
 // an event of it may be used after.
 func (s *Scanner) Release() {
-	if s.pooled != nil {
-		buffers.Put(s.pooled)
-	}
+	s.memory.Release()
 	*s = Scanner{}
 	scanners.Put(s)
 }
@@ -118,7 +106,7 @@ func (s *Scanner) Release() {
 // is copied then. more says that it may become so when more is read.
 func (s *Scanner) simple() (ok, more bool) {
 	var name []byte
-	b := s.buf[s.start:s.end]
+	b := s.buf[s.start:]
 	if s.skipLF || len(b) > maxSimple {
 		return false, false
 	}
@@ -147,7 +135,7 @@ func (s *Scanner) simple() (ok, more bool) {
 		return false, false
 	}
 	s.current = Event{Name: name, Data: data[:i:i]}
-	s.start, s.first = s.end-len(data)+i+2, false
+	s.start, s.first = len(s.buf)-len(data)+i+2, false
 	return true, false
 }
 
@@ -207,45 +195,43 @@ func (s *Scanner) event() error {
 }
 
 func (s *Scanner) tooLong() error {
-	s.err, s.start, s.end, s.hasData = fmt.Errorf("%w: more than %d bytes", ErrTooLong, s.max), 0, 0, false
+	s.err, s.start, s.hasData = fmt.Errorf("%w: more than %d bytes", ErrTooLong, s.max), len(s.buf), false
 	return s.err
 }
 
 // line returns the next line without its end. It is valid until the next call.
 func (s *Scanner) line() ([]byte, error) {
-	s.scanned = s.start
+	scanned := 0 // so many bytes hold no line end
 	for {
-		if s.skipLF && s.start < s.end {
+		if s.skipLF && s.start < len(s.buf) {
 			if s.buf[s.start] == '\n' {
 				s.start++
 			}
-			s.skipLF, s.scanned = false, max(s.scanned, s.start)
+			s.skipLF = false
 		}
-		if i := lineEnd(s.buf[s.scanned:s.end]); i >= 0 {
-			end := s.scanned + i
-			line := s.buf[s.start:end]
+		rest := s.buf[s.start:]
+		if i := lineEnd(rest[scanned:]); i >= 0 {
+			end := scanned + i
+			line := rest[:end]
 			if len(line) > s.max+len(dataField) {
 				return nil, s.tooLong()
 			}
-			s.skipLF = s.buf[end] == '\r'
-			s.start = end + 1
+			s.skipLF = rest[end] == '\r'
+			s.start += end + 1
 			return s.trimBOM(line), nil
 		}
-		s.scanned = s.end
-		if s.end-s.start > s.max+len(dataField) {
+		scanned = len(rest)
+		if len(rest) > s.max+len(dataField) {
 			return nil, s.tooLong()
 		}
 		if s.err != nil {
-			if s.start < s.end && s.err == io.EOF {
-				line := s.buf[s.start:s.end]
-				s.start = s.end
-				return s.trimBOM(line), nil
+			if len(rest) > 0 && s.err == io.EOF {
+				s.start = len(s.buf)
+				return s.trimBOM(rest), nil
 			}
 			return nil, s.err
 		}
-		if err := s.fill(); err != nil {
-			return nil, err
-		}
+		s.fill()
 	}
 }
 
@@ -268,59 +254,35 @@ func lineEnd(b []byte) int {
 	return lf
 }
 
-// fill reads once. It makes room first, by moving what is left to the front
-// or by growing the buffer.
-func (s *Scanner) fill() error {
+// fill reads once, behind what is left.
+func (s *Scanner) fill() {
 	if s.frames != nil {
-		return s.nextFrame()
+		s.nextFrame()
+		return
 	}
-	if s.start == s.end {
-		s.start, s.end, s.scanned = 0, 0, 0
-	}
-	if s.end == len(s.buf) {
-		if s.start > 0 {
-			n := copy(s.buf, s.buf[s.start:s.end])
-			s.scanned -= s.start
-			s.start, s.end = 0, n
-		}
-		if s.buf == nil && s.pooled == nil {
-			s.pooled = buffers.Get().(*[bufferSize]byte)
-			s.buf = s.pooled[:]
-		} else if s.end > len(s.buf)/2 {
-			grown := make([]byte, max(bufferSize, 4*len(s.buf)))
-			copy(grown, s.buf[:s.end])
-			s.buf = grown
-		}
+	done := 0
+	if s.start == len(s.buf) || len(s.buf) == cap(s.buf) {
+		done = s.start
 	}
 	for range 100 {
-		n, err := s.r.Read(s.buf[s.end:])
-		s.end += n
-		if err != nil {
-			s.err = err
-		}
-		if n > 0 || err != nil {
-			return nil
+		var n int
+		s.buf, n, s.err = s.memory.Read(s.r, s.buf, done)
+		s.start, done = s.start-done, 0
+		if n > 0 || s.err != nil {
+			return
 		}
 	}
 	s.err = io.ErrNoProgress
-	return nil
 }
 
 // nextFrame makes the next frame the buffer, after what is left in it.
-func (s *Scanner) nextFrame() error {
-	left := bytes.Clone(s.buf[s.start:s.end]) // whose memory is the reader's
+func (s *Scanner) nextFrame() {
+	left := bytes.Clone(s.buf[s.start:]) // whose memory is the reader's
 	frame, err := s.frames.NextFrame()
-	if len(left) > 0 && len(frame) > 0 {
+	if len(left) > 0 {
 		frame = append(left, frame...)
-		s.scanned -= s.start
-		s.buf, s.start, s.end = frame, 0, len(frame)
-	} else if len(frame) > 0 {
-		s.buf, s.start, s.end, s.scanned = frame, 0, len(frame), 0
 	}
-	if err != nil {
-		s.err = err
-	}
-	return nil
+	s.buf, s.start, s.err = frame, 0, err
 }
 
 // AppendEvent appends one event whose data has no line ends, as JSON has not.
