@@ -202,7 +202,7 @@ func (s *rawStream) write(b []byte) error {
 
 // sendWithoutUsage sends frames as a client is sent them that asked for no usage.
 func (s *rawStream) sendWithoutUsage(frames []byte) error {
-	buf := streamBuffers.Get().(*[16 << 10]byte)
+	buf := sse.Buffers.Get().(*sse.Buffer)
 	out := buf[:0]
 	for len(frames) > 0 {
 		end := firstFrameEnd(frames)
@@ -210,7 +210,7 @@ func (s *rawStream) sendWithoutUsage(frames []byte) error {
 		frames = frames[end:]
 	}
 	err := s.write(out)
-	streamBuffers.Put(buf)
+	sse.Buffers.Put(buf)
 	return err
 }
 

@@ -270,12 +270,8 @@ func (a *attempt) endRaw(resp *http.Response, raw *rawStream, err error) error {
 	return err
 }
 
-// copyBuffers hold what is passed on unread; streamBuffers, of which an open
-// stream keeps one or two, what is passed on or translated of one read.
-var (
-	copyBuffers   = sync.Pool{New: func() any { return new([32 << 10]byte) }}
-	streamBuffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
-)
+// copyBuffers hold what is passed on unread.
+var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // copyFlushing copies r to the client, flushing after each read.
 func (a *attempt) copyFlushing(r io.Reader) (n int64, err error) {

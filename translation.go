@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/go-llmproxy/llmproxy/internal/sse"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
@@ -29,10 +30,10 @@ type translation struct {
 	a      *attempt
 	resp   *http.Response
 	w      translate.EventWriter
-	buf    []byte          // not yet written
-	pooled *[16 << 10]byte // buf's memory, unless it is empty or has grown
-	err    error           // that ended it
-	gone   error           // of writing to the client
+	buf    []byte      // not yet written
+	pooled *sse.Buffer // buf's memory, unless it is empty or has grown
+	err    error       // that ended it
+	gone   error       // of writing to the client
 }
 
 var translations = sync.Pool{New: func() any { return new(translation) }}
@@ -53,7 +54,7 @@ func (t *translation) release() {
 // free gives back the memory of what is written: a stream that waits holds none.
 func (t *translation) free() {
 	if t.pooled != nil {
-		streamBuffers.Put(t.pooled)
+		sse.Buffers.Put(t.pooled)
 	}
 	t.buf, t.pooled = nil, nil
 }
@@ -94,7 +95,7 @@ func (t *translation) event(e *translate.Event) error {
 	a.lost(e.Losses)
 	e.State = a.claimed(e.State)
 	if t.buf == nil {
-		t.pooled = streamBuffers.Get().(*[16 << 10]byte)
+		t.pooled = sse.Buffers.Get().(*sse.Buffer)
 		t.buf = t.pooled[:0]
 	}
 	t.buf = t.w.AppendEvent(t.buf, e)

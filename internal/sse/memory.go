@@ -10,13 +10,16 @@ import (
 // there may be thousands: one that waits with nothing left over holds no memory
 // but for the byte that ends the wait. The zero value is ready.
 type Memory struct {
-	pooled *[memorySize]byte
+	pooled *Buffer
 	first  [1]byte
 }
 
-const memorySize = 16 << 10
+// Buffer is what a stream needs while it moves.
+type Buffer [16 << 10]byte
 
-var memories = sync.Pool{New: func() any { return new([memorySize]byte) }}
+// Buffers has Buffers, of any content, for what is read of streams and written to
+// them.
+var Buffers = sync.Pool{New: func() any { return new(Buffer) }}
 
 // Read reads from r once, waiting, behind buf without its first bytes, which are
 // done with. It returns them together, and how many are new. buf is nil at first,
@@ -29,7 +32,7 @@ func (m *Memory) Read(r io.Reader, buf []byte, without int) ([]byte, int, error)
 	if without > 0 {
 		buf = buf[:copy(buf, rest)]
 	} else if len(buf) == cap(buf) {
-		buf = slices.Grow(buf, max(memorySize, cap(buf)))
+		buf = slices.Grow(buf, max(len(Buffer{}), cap(buf)))
 	}
 	n, err := r.Read(buf[len(buf):cap(buf)])
 	return buf[:len(buf)+n], n, err
@@ -43,7 +46,7 @@ func (m *Memory) wait(r io.Reader) ([]byte, int, error) {
 	if n == 0 {
 		return nil, 0, err
 	}
-	m.pooled = memories.Get().(*[memorySize]byte)
+	m.pooled = Buffers.Get().(*Buffer)
 	m.pooled[0] = m.first[0]
 	if err == nil && m.first[0] != '\n' && m.first[0] != '\r' {
 		n, err = r.Read(m.pooled[1:])
@@ -55,7 +58,7 @@ func (m *Memory) wait(r io.Reader) ([]byte, int, error) {
 // Release gives the memory to the next stream.
 func (m *Memory) Release() {
 	if m.pooled != nil {
-		memories.Put(m.pooled)
+		Buffers.Put(m.pooled)
 		m.pooled = nil
 	}
 }

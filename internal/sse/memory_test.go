@@ -30,6 +30,7 @@ func (p *pieces) Read(b []byte) (int, error) {
 }
 
 func TestMemory(t *testing.T) {
+	const memorySize = len(Buffer{})
 	half := string(bytes.Repeat([]byte{'h'}, memorySize/2))
 	full := string(bytes.Repeat([]byte{'f'}, memorySize))
 	r := &pieces{left: []string{"abc", "d", half, full, "e", "f", "\n", "gh"}}
