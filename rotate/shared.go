@@ -43,7 +43,7 @@ type Turn struct {
 // Cooldown is one deadline that a fleet shares.
 type Cooldown struct {
 	Cell  string        // what cools; opaque, printable, without secrets
-	For   time.Duration // from now on: the processes' clocks need not agree
+	For   time.Duration // from now on: the processes' clocks need not agree; an engine may round it up
 	Class Class
 	// Rest marks a limit that is about to be used up: the key serves only when no other can.
 	Rest bool

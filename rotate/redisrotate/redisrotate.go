@@ -211,8 +211,9 @@ func (e *Engine) Publish(ctx context.Context, provider string, list []rotate.Coo
 			if c.Rest {
 				cell = restMark + cell
 			}
-			// Rounded up: a cooldown may end late, but not early.
-			args = append(args, cell, (c.For + time.Millisecond - 1).Milliseconds(), int(c.Class))
+			// Rounded up, and one more, as the scripts' clock is rounded down: a
+			// cooldown may end late, but not early.
+			args = append(args, cell, (c.For + 2*time.Millisecond - 1).Milliseconds(), int(c.Class))
 		}
 		keys := []string{e.key(provider, "cooldowns"), e.key(provider, "version"), e.key(provider, "versions")}
 		if err := publish.Run(ctx, e.client, keys, args...).Err(); err != nil {

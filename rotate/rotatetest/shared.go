@@ -2,6 +2,7 @@ package rotatetest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -9,6 +10,9 @@ import (
 
 	"github.com/go-llmproxy/llmproxy/rotate"
 )
+
+// maxRounding is how much longer than it was published a cooldown may be.
+const maxRounding = 5 * time.Millisecond
 
 // TestShared checks the contract of rotate.Shared, and runs TestRotator over
 // pools that share it. The function returns an engine without any state; it is
@@ -84,7 +88,7 @@ func TestShared(t *testing.T, newShared func(t *testing.T) rotate.Shared) {
 			case c.Cell == "g b":
 				want = rotate.Cooldown{Cell: "g b", For: 40 * 24 * time.Hour, Class: rotate.QuotaExhausted}
 			}
-			if want.For-c.For < 0 || want.For-c.For > 10*time.Second {
+			if want.For-c.For < -maxRounding || want.For-c.For > 10*time.Second {
 				t.Errorf("%+v: left is %v, want about %v", c, c.For, want.For)
 			}
 			if want.For = c.For; c != want {
@@ -111,6 +115,21 @@ func TestShared(t *testing.T, newShared func(t *testing.T) rotate.Shared) {
 		}
 		if turn := next(t, s, rotate.Ask{Provider: "q", Counter: "c", N: 1}); turn.Version != 0 || len(turn.Cooldowns) != 0 {
 			t.Errorf("another provider sees %+v", turn)
+		}
+	})
+	t.Run("not ended early", func(t *testing.T) { // by a clock that is read in whole milliseconds, for one
+		s := newShared(t)
+		since := ask
+		for i := range 100 {
+			published := time.Now()
+			publish(t, s, rotate.Cooldown{Cell: fmt.Sprint("k ", i), For: time.Hour})
+			turn := next(t, s, since)
+			since.Since = turn.Version
+			for _, c := range turn.Cooldowns {
+				if early := time.Hour - time.Since(published) - c.For; early > 0 {
+					t.Fatalf("it ends %v early", early)
+				}
+			}
 		}
 	})
 	t.Run("never shortened", func(t *testing.T) { // pitfall 8

@@ -57,14 +57,14 @@ ON CONFLICT (provider, cell, rest) DO UPDATE SET until_ms = excluded.until_ms, c
 		take: `INSERT INTO rotate_counters (provider, name, value) VALUES (?1, ?2, ?3)
 ON CONFLICT (provider, name) DO UPDATE SET value = value + excluded.value RETURNING value`,
 		read: `WITH v AS (SELECT coalesce((SELECT version FROM rotate_versions WHERE provider = ?2), 0) AS version),
-n AS (SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) AS ms)
+n AS (SELECT CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER) AS ms)
 SELECT ?1, v.version, d.cell, d.until_ms - n.ms, d.class, d.rest
 FROM v CROSS JOIN n LEFT JOIN rotate_cooldowns d ON d.provider = ?2 AND (d.version > ?3 OR v.version < ?3) AND d.until_ms > n.ms`,
 		bump: `INSERT INTO rotate_versions (provider, version) VALUES (?1, 1) ON CONFLICT (provider) DO UPDATE SET version = version + 1`,
 		upsert: `INSERT INTO rotate_cooldowns (provider, cell, rest, until_ms, class, version)
-VALUES (?1, ?2, ?3, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) + ?4, ?5, (SELECT version FROM rotate_versions WHERE provider = ?1))
+VALUES (?1, ?2, ?3, CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER) + ?4, ?5, (SELECT version FROM rotate_versions WHERE provider = ?1))
 ON CONFLICT (provider, cell, rest) DO UPDATE SET until_ms = excluded.until_ms, class = excluded.class, version = excluded.version WHERE until_ms < excluded.until_ms`,
-		clean: `DELETE FROM rotate_cooldowns WHERE provider = ?1 AND until_ms <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)`,
+		clean: `DELETE FROM rotate_cooldowns WHERE provider = ?1 AND until_ms <= CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER)`,
 	},
 	MySQL: {
 		schema: []string{

@@ -205,8 +205,9 @@ func (e *Engine) Publish(ctx context.Context, provider string, list []rotate.Coo
 		if c.Rest {
 			rest = 1
 		}
-		// Rounded up: a cooldown may end late, but not early.
-		args := []any{provider, c.Cell, rest, (c.For + time.Millisecond - 1).Milliseconds(), int(c.Class)}
+		// Rounded up, and one more, as the database's clock is rounded: a cooldown
+		// may end late, but not early.
+		args := []any{provider, c.Cell, rest, (c.For + 2*time.Millisecond - 1).Milliseconds(), int(c.Class)}
 		if e.dialect == MySQL {
 			args = append(args[1:], provider)
 		}
