@@ -11,8 +11,9 @@ import (
 	"github.com/go-llmproxy/llmproxy/rotate"
 )
 
-// maxRounding is how much longer than it was published a cooldown may be.
-const maxRounding = 5 * time.Millisecond
+// maxRounding is how much longer than it was published a cooldown may be, where
+// the engine reads its clock in whole milliseconds.
+const maxRounding = 2 * time.Millisecond
 
 // TestShared checks the contract of rotate.Shared, and runs TestRotator over
 // pools that share it. The function returns an engine without any state; it is
