@@ -117,6 +117,21 @@ func ExampleWithCache() {
 	// answer 3 miss
 }
 
+// A process with little memory does without the heap that is held for speed.
+func ExampleWithHeapReserve() {
+	proxy, err := llmproxy.New(
+		llmproxy.WithProvider(provider.Demo()),
+		llmproxy.WithHeapReserve(0),
+		llmproxy.WithoutAuth(),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	w := ask(proxy, "/v1/chat/completions", `{"model":"demo/echo","messages":[{"role":"user","content":"Hello!"}]}`)
+	fmt.Println(w.Code)
+	// Output: 200
+}
+
 // The host admits requests, and is told at the end what they took. Package
 // limit has an AdmitFunc for requests, tokens and money.
 func ExampleWithAdmission() {

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/go-llmproxy/llmproxy"
 )
 
 type blanks struct{}
@@ -38,7 +40,7 @@ func testOpenStreams(t *testing.T, path string) {
 		<-end
 		fmt.Fprint(w, `data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`+"\n\ndata: [DONE]\n\n")
 	})
-	s := proxy(t, compatible("up", up.URL, "a"))
+	s := proxy(t, compatible("up", up.URL, "a"), llmproxy.WithHeapReserve(0)) // which is heap, too
 	heap := func() uint64 {
 		for range 3 { // what is pooled is kept for two
 			runtime.GC()

@@ -63,6 +63,7 @@ type Proxy struct {
 	checks     keyChecks
 	history    history
 	cache      *answers // nil: none
+	reserve    *reserve
 
 	gate    *gate // of all requests
 	gates   map[string]*gate
@@ -85,6 +86,7 @@ func New(opts ...Option) (*Proxy, error) {
 	p.transports = make(map[string]http.RoundTripper, len(p.providers))
 	p.gate, p.gates = newGate(p.Concurrency.Total, p.Concurrency), map[string]*gate{}
 	p.cache = newAnswers(p.Cache)
+	p.reserve = newReserve(p.heapReserve)
 	p.breaker.streak = p.Retry.Streak
 	p.breaker.health, _ = p.rotator.(targetHealth)
 	for _, pr := range p.providers {
@@ -127,6 +129,8 @@ func (p *Proxy) Providers() []string {
 // between has Flush, or Unwrap for http.ResponseController, or streams wait in
 // its buffer; for WebSockets the same holds for Hijack.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.reserve.enter()
+	defer p.reserve.leave()
 	x := p.newExchange(w, r)
 	defer x.finish()
 	if p.cors.handle(w, r) {

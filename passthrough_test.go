@@ -151,7 +151,7 @@ func TestPassThroughMemory(t *testing.T) {
 			w.(http.Flusher).Flush()
 		}
 	})
-	s := proxy(t, compatible("up", up.URL, "a"))
+	s := proxy(t, compatible("up", up.URL, "a"), llmproxy.WithHeapReserve(0)) // which is heap, too
 	var peak atomic.Uint64
 	stop, done := make(chan struct{}), make(chan struct{})
 	runtime.GC()
