@@ -144,30 +144,50 @@ type sentBody struct {
 }
 
 func (b *sentBody) Read(p []byte) (int, error) {
-	b.of.mu.Lock()
-	body := b.body
-	b.of.mu.Unlock()
+	body := b.unread()
 	if body == nil {
 		return 0, io.EOF
 	}
 	n, err := body.Read(p)
 	if err == io.EOF {
-		_ = body.Close() // nothing is left of it
-		b.of.mu.Lock()
-		defer b.of.mu.Unlock()
-		b.body = nil
-		b.of.unread--
-		b.of.free()
+		b.end(body)
 	}
 	return n, err
 }
 
-func (b *sentBody) Close() error {
-	b.of.mu.Lock()
-	body := b.body
-	b.of.mu.Unlock()
+// WriteTo writes what is left.
+func (b *sentBody) WriteTo(w io.Writer) (int64, error) {
+	body := b.unread()
 	if body == nil {
-		return nil
+		return 0, nil
 	}
-	return body.Close()
+	n, err := io.Copy(w, body)
+	if err == nil {
+		b.end(body)
+	}
+	return n, err
+}
+
+// unread returns the body, unless it was read to its end.
+func (b *sentBody) unread() io.ReadCloser {
+	b.of.mu.Lock()
+	defer b.of.mu.Unlock()
+	return b.body
+}
+
+// end lets go of a body of which nothing is left.
+func (b *sentBody) end(body io.Closer) {
+	_ = body.Close()
+	b.of.mu.Lock()
+	defer b.of.mu.Unlock()
+	b.body = nil
+	b.of.unread--
+	b.of.free()
+}
+
+func (b *sentBody) Close() error {
+	if body := b.unread(); body != nil {
+		return body.Close()
+	}
+	return nil
 }

@@ -18,7 +18,9 @@ func TestBodiesAreFreeOnceRead(t *testing.T) {
 		read func(r *http.Request)
 		free bool
 	}{
-		{"whole", func(r *http.Request) { io.Copy(io.Discard, r.Body) }, true},
+		{"whole", func(r *http.Request) { io.Copy(io.Discard, struct{ io.Reader }{r.Body}) }, true},
+		{"written whole", func(r *http.Request) { io.Copy(io.Discard, r.Body) }, true},
+		{"written in part", func(r *http.Request) { io.Copy(&limitedWriter{io.Discard, 10}, r.Body) }, false},
 		{"in part", func(r *http.Request) { r.Body.Read(make([]byte, 10)); r.Body.Close() }, false},
 		{"not at all", func(r *http.Request) { r.Body.Close() }, false},
 		{"again, in part", func(r *http.Request) {

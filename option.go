@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"regexp"
 	"slices"
@@ -481,18 +480,4 @@ func setDefault[T int | int64 | time.Duration](v *T, d T) {
 	if *v == 0 {
 		*v = d
 	}
-}
-
-func defaultTransport(t Timeouts, header int64) http.RoundTripper {
-	tr := http.DefaultTransport.(*http.Transport).Clone()
-	connect := max(t.Connect, 0)
-	tr.DialContext = (&net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}).DialContext
-	tr.TLSHandshakeTimeout = connect
-	tr.MaxIdleConns = 1024
-	tr.MaxIdleConnsPerHost = 256
-	tr.MaxResponseHeaderBytes = header
-	tr.DisableCompression = true // bytes pass as they are
-	// A stream's chunks that came together are read, and passed on, together.
-	tr.ReadBufferSize = 8 << 10
-	return tr
 }

@@ -3,6 +3,7 @@ package provider
 import (
 	"bytes"
 	"io"
+	"slices"
 )
 
 // pieces are the parts of a body, one behind the other. They alias the body
@@ -33,9 +34,33 @@ func (p pieces) reader() io.Reader {
 	if len(p) == 1 {
 		return bytes.NewReader(p[0])
 	}
-	readers := make([]io.Reader, len(p))
-	for i, b := range p {
-		readers[i] = bytes.NewReader(b)
+	return &piecesReader{slices.Clone(p)}
+}
+
+// piecesReader reads pieces. It takes them off the front.
+type piecesReader struct{ left pieces }
+
+func (r *piecesReader) Read(b []byte) (n int, err error) {
+	for n < len(b) && len(r.left) > 0 {
+		m := copy(b[n:], r.left[0])
+		n += m
+		if r.left[0] = r.left[0][m:]; len(r.left[0]) == 0 {
+			r.left = r.left[1:]
+		}
 	}
-	return io.MultiReader(readers...)
+	if n == 0 && len(b) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// WriteTo writes what is left, each piece from where it stands.
+func (r *piecesReader) WriteTo(w io.Writer) (n int64, err error) {
+	for len(r.left) > 0 && err == nil {
+		var m int
+		m, err = w.Write(r.left[0])
+		n += int64(m)
+		r.left = r.left[1:]
+	}
+	return n, err
 }
