@@ -113,14 +113,12 @@ func (a *attempt) take(tried *[]string) error {
 // newRequest builds the request.
 func (a *attempt) newRequest(j *job) (*http.Request, error) {
 	x := a.exchange
-	ctx, cancel := x.r.Context(), context.CancelCauseFunc(nil)
+	ctx := x.r.Context()
 	if x.p.OnAbort.Drain > 0 {
-		ctx, cancel = context.WithCancelCause(context.WithoutCancel(ctx))
-		a.unhook = context.AfterFunc(x.r.Context(), func() { x.clientGone(cancel) })
+		ctx = a.draining(ctx)
 	} else {
-		ctx, cancel = context.WithCancelCause(ctx)
+		ctx, a.watch.cancel = context.WithCancelCause(ctx)
 	}
-	a.watch.cancel = cancel
 	// What an attempt told before it failed is not true of the next one.
 	x.rec.ResponseID, x.rec.ResponseModel, x.rec.Finish, x.rec.Usage = "", "", translate.Finish{}, nil
 	x.text, x.told = 0, false
@@ -131,6 +129,14 @@ func (a *attempt) newRequest(j *job) (*http.Request, error) {
 		x.rec.ProviderFormat = a.format
 	}
 	return req, err
+}
+
+// draining returns a context that does not end with the client's at once.
+func (a *attempt) draining(client context.Context) context.Context {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(client))
+	a.watch.cancel = cancel
+	a.unhook = context.AfterFunc(client, func() { a.clientGone(cancel) })
+	return ctx
 }
 
 // release ends the attempt, and gives back what it has taken.

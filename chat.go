@@ -177,7 +177,7 @@ func (x *exchange) chatCall(asked string) func(*attempt) (*provider.Call, error)
 func (a *attempt) edits(asked string) []provider.Edit {
 	var edits []provider.Edit
 	if a.target.model != asked && a.rt.format != translate.Gemini {
-		edits = append(edits, provider.Edit{Name: "model", Value: jsonx.AppendString(nil, a.target.model)})
+		edits = append(edits, provider.Edit{Name: "model", Value: jsonx.AppendString(make([]byte, 0, len(a.target.model)+2), a.target.model)})
 	}
 	if a.unasked {
 		edits = append(edits, a.usageEdit())

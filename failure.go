@@ -105,10 +105,12 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 // ended says what came of an answer whose status said success, and explains err.
 func (a *attempt) ended(ctx context.Context, resp *http.Response, err error) error {
 	name := a.target.provider.Name()
+	if err == nil {
+		a.result = a.p.classify(name, resp.StatusCode, resp.Header, nil, nil)
+		return nil
+	}
 	var e *translate.Error
 	switch {
-	case err == nil:
-		a.result = a.p.classify(name, resp.StatusCode, resp.Header, nil, nil)
 	case a.r.Context().Err() != nil || errors.Is(err, errClientGone):
 		a.result = rotate.Outcome{Class: rotate.Canceled}
 	case errors.As(err, &e) && e.Status >= 400 && context.Cause(ctx) == nil:

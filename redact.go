@@ -123,7 +123,7 @@ func maskHeader(h http.Header, of rotate.Secret) {
 	}
 	for _, values := range h {
 		for i, v := range values {
-			if strings.Contains(v, secret) {
+			if len(v) >= len(secret) && strings.Contains(v, secret) {
 				values[i] = strings.ReplaceAll(v, secret, strings.Repeat("*", len(secret)))
 			}
 		}

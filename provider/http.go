@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"net/http"
-	"slices"
 
 	"github.com/go-llmproxy/llmproxy/rotate"
 	"github.com/go-llmproxy/llmproxy/translate"
@@ -60,7 +59,8 @@ type HTTP struct {
 	// for answers that must be put into their format.
 	Wrap func(next http.RoundTripper) http.RoundTripper
 
-	home string // BaseURL as the constructor set it
+	home  string // BaseURL as the constructor set it
+	plans *plans // nil: none are kept
 }
 
 // Endpoint is one address of a provider that speaks one format.
@@ -123,23 +123,16 @@ func (p *HTTP) Name() string { return p.ID }
 // KeyOptional returns p.NoKey.
 func (p *HTTP) KeyOptional() bool { return p.NoKey }
 
-// Formats returns the formats of the endpoints that serve the model.
-func (p *HTTP) Formats(model string) []translate.Format {
-	formats := make([]translate.Format, 0, len(p.Endpoints))
-	for i := range p.Endpoints {
-		if e := &p.Endpoints[i]; !slices.Contains(formats, e.Format) && e.serves(model) {
-			formats = append(formats, e.Format)
-		}
-	}
-	return formats
-}
+// Formats returns the formats of the endpoints that serve the model. The caller
+// must not change them.
+func (p *HTTP) Formats(model string) []translate.Format { return p.planOf(model).formats }
 
 func (e *Endpoint) serves(model string) bool { return e.Models == nil || MatchModel(e.Models, model) }
 
 // Outbound returns the codec of the endpoint that serves the model in f.
 func (p *HTTP) Outbound(f translate.Format, model string) translate.Outbound {
-	if e := find(p.Endpoints, f, model); e != nil {
-		return e.Outbound
+	if w := p.planOf(model).way(f); w != nil {
+		return w.Outbound
 	}
 	return nil
 }
@@ -215,6 +208,6 @@ func (p *HTTP) embedding(model string) *Endpoint {
 
 // at sets the base URL and remembers it as the provider's own.
 func (p *HTTP) at(baseURL string) *HTTP {
-	p.BaseURL, p.home = baseURL, baseURL
+	p.BaseURL, p.home, p.plans = baseURL, baseURL, newPlans()
 	return p
 }

@@ -92,8 +92,8 @@ func MatchModel(patterns []string, model string) bool {
 	return matched
 }
 
-// match is asked a few dozen times for each request: it goes through both
-// strings once, and back to the last star where it must.
+// match goes through both strings once, and back to the last star where it
+// must.
 func match(pattern, s string) bool {
 	p, i := 0, 0
 	star, from := -1, 0 // the last star, and where what it stands for ends

@@ -17,11 +17,15 @@ import (
 func (p *HTTP) NewRequest(ctx context.Context, c *Call, k rotate.Key) (*http.Request, error) {
 	switch c.Op {
 	case Chat:
-		return p.endpointRequest(ctx, c, k, find(p.Endpoints, c.Format, c.Model))
+		return p.endpointRequest(ctx, c, k, p.planOf(c.Model).way(c.Format))
 	case CountTokens:
-		return p.endpointRequest(ctx, c, k, find(p.Counters, c.Format, c.Model))
+		if e := find(p.Counters, c.Format, c.Model); e != nil {
+			return p.endpointRequest(ctx, c, k, p.way(e, c.Model))
+		}
 	case Embed:
-		return p.endpointRequest(ctx, c, k, p.embedding(c.Model))
+		if e := p.embedding(c.Model); e != nil {
+			return p.endpointRequest(ctx, c, k, p.way(e, c.Model))
+		}
 	case Models:
 		return p.listRequest(ctx, c, k)
 	case Forward:
@@ -57,38 +61,32 @@ func (p *HTTP) unsupported(c *Call) error {
 	return translate.Errorf(translate.Unsupported, "%s does not serve %s", p.ID, what)
 }
 
-// endpointRequest builds a call of one endpoint, nil where there is none.
-func (p *HTTP) endpointRequest(ctx context.Context, c *Call, k rotate.Key, e *Endpoint) (*http.Request, error) {
-	if e == nil {
+// endpointRequest builds a call of one endpoint; w is nil where there is none.
+func (p *HTTP) endpointRequest(ctx context.Context, c *Call, k rotate.Key, w *way) (*http.Request, error) {
+	if w == nil {
 		return nil, p.unsupported(c)
 	}
-	model := c.Model
-	if e.ModelMap != nil {
-		model = e.ModelMap(model)
+	if err := w.errs[index(c.Stream)]; err != nil {
+		return nil, err
 	}
-	body, err := edited(c, model, e.Rules)
+	body, err := edited(c, w.model, w.rules[index(c.Translated)])
 	if err != nil {
 		return nil, err
 	}
-	path := e.Path
-	if c.Stream && e.StreamPath != "" {
-		path = e.StreamPath
+	if w.Envelope != nil {
+		body = pieces{w.Envelope(body.join())}
 	}
-	if path, err = expand(path, model); err != nil {
-		return nil, err
-	}
-	base := cmp.Or(e.BaseURL, p.BaseURL)
-	if e.Beside != "" {
-		base = strings.TrimSuffix(base, e.Beside)
-	}
-	if e.Envelope != nil {
-		body = pieces{e.Envelope(body.join())}
-	}
-	auth := e.Auth
+	auth := w.Auth
 	if auth == nil {
 		auth = p.Auth
 	}
-	return p.request(ctx, c, k, body, http.MethodPost, join(base, path), auth, e.Header)
+	r, err := p.newRequest(ctx, c, http.MethodPost, "/")
+	if err != nil {
+		return nil, err
+	}
+	address := w.urls[index(c.Stream)]
+	*r.URL, r.Host = *address, address.Host
+	return p.request(r, c, k, body, auth, w.Header)
 }
 
 // expand puts the model into a path.
@@ -123,7 +121,11 @@ func (p *HTTP) listRequest(ctx context.Context, c *Call, k rotate.Key) (*http.Re
 	if auth == nil {
 		auth = p.Auth
 	}
-	return p.request(ctx, c, k, pieces{c.Body}, http.MethodGet, u, auth, p.ListHeader)
+	r, err := p.newRequest(ctx, c, http.MethodGet, u)
+	if err != nil {
+		return nil, err
+	}
+	return p.request(r, c, k, pieces{c.Body}, auth, p.ListHeader)
 }
 
 // pathRequest builds a request for a path that comes from the client.
@@ -145,23 +147,36 @@ func (p *HTTP) pathRequest(ctx context.Context, c *Call, k rotate.Key, method, p
 	if err != nil {
 		return nil, err
 	}
-	return p.request(ctx, c, k, body, method, target, auth, nil)
+	r, err := p.newRequest(ctx, c, method, target)
+	if err != nil {
+		return nil, err
+	}
+	return p.request(r, c, k, body, auth, nil)
 }
 
 // jsonType is a header's value, which nobody changes in place.
 var jsonType = []string{"application/json"}
 
-// request puts the parts together. The client's headers come first, so that
-// nothing it sends replaces what the provider needs.
-func (p *HTTP) request(ctx context.Context, c *Call, k rotate.Key, body pieces, method, target string, auth Auth, extra http.Header) (*http.Request, error) {
+// newRequest returns a request that is still bare.
+func (p *HTTP) newRequest(ctx context.Context, c *Call, method, target string) (*http.Request, error) {
 	if p.Wrap != nil {
 		ctx = context.WithValue(ctx, wrappedKey{}, wrapped{c.Op, c.Stream})
 	}
 	r, err := http.NewRequestWithContext(ctx, method, target, nil)
 	if err != nil {
-		// The error quotes the URL, which is the client's in part.
-		return nil, translate.Errorf(translate.InvalidRequest, "the address for %s cannot be built from this request", p.ID)
+		return nil, p.noAddress()
 	}
+	return r, nil
+}
+
+// noAddress does not quote the URL, which is the client's in part.
+func (p *HTTP) noAddress() error {
+	return translate.Errorf(translate.InvalidRequest, "the address for %s cannot be built from this request", p.ID)
+}
+
+// request puts the parts together. The client's headers come first, so that
+// nothing it sends replaces what the provider needs.
+func (p *HTTP) request(r *http.Request, c *Call, k rotate.Key, body pieces, auth Auth, extra http.Header) (*http.Request, error) {
 	switch {
 	case c.Body != nil:
 		if r.ContentLength = body.len(); r.ContentLength < longBody {
@@ -191,7 +206,7 @@ func (p *HTTP) request(ctx context.Context, c *Call, k rotate.Key, body pieces, 
 	if auth == nil {
 		auth = Bearer
 	}
-	if err := auth(ctx, r, k); err != nil {
+	if err := auth(r.Context(), r, k); err != nil {
 		return nil, err
 	}
 	return r, nil

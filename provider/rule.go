@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
@@ -61,14 +60,11 @@ func neutral(name string, value []byte) bool {
 	return false
 }
 
-// edited returns the call's body with its edits made and as the rules have it:
-// the very same bytes, in one piece, where there is nothing to do.
-func edited(c *Call, model string, rules []Rule) (pieces, error) {
-	matches := make([]bool, 32)[:0] // on the stack
-	for i := range rules {
-		matches = append(matches, rules[i].matches(c))
-	}
-	if len(c.Edits) == 0 && model == c.Model && !slices.Contains(matches, true) {
+// edited returns the call's body with its edits made and as the rules, which
+// are for its model, have it: the very same bytes, in one piece, where there is
+// nothing to do.
+func edited(c *Call, model string, rules []*Rule) (pieces, error) {
+	if len(c.Edits) == 0 && model == c.Model && len(rules) == 0 {
 		return pieces{c.Body}, nil
 	}
 	top := c.Layout
@@ -79,7 +75,7 @@ func edited(c *Call, model string, rules []Rule) (pieces, error) {
 		}
 	}
 	more := 1 // the model
-	if slices.Contains(matches, true) {
+	if len(rules) > 0 {
 		more = 4
 	}
 	e := edits{call: c, model: model, top: top, made: make([]jsonx.Edit, 0, len(c.Edits)+more)}
@@ -91,19 +87,13 @@ func edited(c *Call, model string, rules []Rule) (pieces, error) {
 			e.set("model", jsonx.AppendString(nil, model))
 		}
 	}
-	for i := range rules {
-		if matches[i] {
-			rules[i].apply(&e)
-		}
+	for _, r := range rules {
+		r.apply(&e)
 	}
 	if len(e.made) == 0 {
 		return pieces{c.Body}, nil
 	}
 	return top.Pieces(make(pieces, 0, 2*len(e.made)+2), e.made...), nil
-}
-
-func (r *Rule) matches(c *Call) bool {
-	return (c.Translated || !r.Translated) && (r.Models == nil || MatchModel(r.Models, c.Model))
 }
 
 func (r *Rule) apply(e *edits) {

@@ -105,7 +105,7 @@ func buckets(list []bucket, h http.Header) []bucket {
 			continue
 		}
 		i := 0
-		for i < len(list) && !strings.EqualFold(list[i].name, name) {
+		for i < len(list) && list[i].name != name && !strings.EqualFold(list[i].name, name) {
 			i++
 		}
 		if i == len(list) {
@@ -151,18 +151,21 @@ func rateHeader(key string) (name string, field rateField, ok bool) {
 		return "", 0, false
 	}
 	switch {
-	case strings.EqualFold(word, "limit"):
+	case word == "Limit" || strings.EqualFold(word, "limit"):
 		field = limitField
-	case strings.EqualFold(word, "remaining"):
+	case word == "Remaining" || strings.EqualFold(word, "remaining"):
 		field = remainingField
-	case strings.EqualFold(word, "reset"):
+	case word == "Reset" || strings.EqualFold(word, "reset"):
 		field = resetField
 	}
 	return name, field, field != 0
 }
 
 func hasPrefixFold(s, prefix string) bool {
-	return len(s) >= len(prefix) && s[0]|0x20 == prefix[0]|0x20 && strings.EqualFold(s[:len(prefix)], prefix)
+	if len(s) < len(prefix) || s[0]|0x20 != prefix[0]|0x20 {
+		return false
+	}
+	return s[:len(prefix)] == prefix || strings.EqualFold(s[:len(prefix)], prefix)
 }
 
 // reset reads "6m0s", "120ms", "2m59.56s", "7", "7.66", an epoch in seconds or
