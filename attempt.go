@@ -310,7 +310,7 @@ type readCloser struct {
 
 // isStream reports whether a response is a stream of events.
 func isStream(h http.Header) bool {
-	t, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	t, _, _ := strings.Cut(first(h, "Content-Type"), ";")
 	switch strings.ToLower(strings.TrimSpace(t)) {
 	case "text/event-stream", "application/vnd.amazon.eventstream", "application/x-ndjson", "application/stream+json":
 		return true

@@ -121,7 +121,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 // decoded returns the answer's body without the gzip that a provider may have
 // put on although nobody asked for it.
 func decoded(resp *http.Response, limit int64) (io.Reader, error) {
-	switch coding := resp.Header.Get("Content-Encoding"); strings.ToLower(coding) {
+	switch coding := first(resp.Header, "Content-Encoding"); strings.ToLower(coding) {
 	case "", "identity":
 		return resp.Body, nil
 	case "gzip", "x-gzip":

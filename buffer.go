@@ -168,6 +168,12 @@ func (b *sentBody) WriteTo(w io.Writer) (int64, error) {
 	return n, err
 }
 
+// fits reports whether the body is known to have no more than n bytes left.
+func (b *sentBody) fits(n int64) bool {
+	known, ok := b.unread().(interface{ Len() int })
+	return ok && int64(known.Len()) <= n
+}
+
 // unread returns the body, unless it was read to its end.
 func (b *sentBody) unread() io.ReadCloser {
 	b.of.mu.Lock()

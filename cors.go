@@ -12,7 +12,7 @@ type cors struct{ origins []string }
 // handle sets the headers and reports whether r was a preflight, which it has
 // then answered.
 func (c *cors) handle(w http.ResponseWriter, r *http.Request) bool {
-	origin := r.Header.Get("Origin")
+	origin := first(r.Header, "Origin")
 	if origin == "" || len(c.origins) == 0 {
 		return false
 	}

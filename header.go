@@ -40,6 +40,15 @@ var headerClasses = func() map[string]headerClass {
 	return classes
 }()
 
+// first is h.Get of a name that is canonical already, which Get would look at
+// byte by byte.
+func first(h http.Header, canonical string) string {
+	if v := h[canonical]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
 // isHop reports whether RFC 9110, section 7.6.1 keeps a header to one connection,
 // or this proxy writes it itself.
 func isHop(name string) bool {
@@ -137,14 +146,14 @@ func (a *attempt) writeHeader(resp *http.Response, contentType string, raw bool)
 				h[name] = v
 			}
 		}
-		if id := resp.Header.Get("X-Request-Id"); id != "" {
-			h.Set("Llmproxy-Upstream-Request-Id", id)
+		if id := resp.Header["X-Request-Id"]; id != nil {
+			h["Llmproxy-Upstream-Request-Id"] = id
 		}
 	}
 	a.setAdmitted(h)
 	if contentType != "" {
 		a.set(h, "Content-Type", contentType)
-		h.Del("Content-Encoding")
+		delete(h, "Content-Encoding")
 	}
 	a.set(h, "Llmproxy-Provider", a.target.provider.Name())
 	if a.target.model != "" && isToken(a.target.model) {

@@ -43,8 +43,9 @@ package llmproxy
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -195,12 +196,15 @@ func (x *exchange) find() error {
 // requestID returns the client's X-Request-Id where it is short and plain, and
 // a new one otherwise.
 func requestID(r *http.Request) string {
-	if id := r.Header.Get("X-Request-Id"); id != "" && len(id) <= 128 && isToken(id) {
+	if id := first(r.Header, "X-Request-Id"); id != "" && len(id) <= 128 && isToken(id) {
 		return id
 	}
-	var b [12]byte
-	rand.Read(b[:])
-	return "req_" + hex.EncodeToString(b[:])
+	b := [4 + 24]byte{'r', 'e', 'q', '_'}
+	var random [12]byte // it has to be no secret
+	binary.LittleEndian.PutUint64(random[:], rand.Uint64())
+	binary.LittleEndian.PutUint32(random[8:], rand.Uint32())
+	hex.Encode(b[4:], random[:])
+	return string(b[:])
 }
 
 func isToken(s string) bool {

@@ -74,7 +74,7 @@ func (a *attempt) relayWhole(resp *http.Response, r io.Reader) error {
 			a.observeResponse(parsed)
 		}
 	}
-	a.writeHeader(resp, resp.Header.Get("Content-Type"), true)
+	a.writeHeader(resp, first(resp.Header, "Content-Type"), true)
 	a.firstByte()
 	if !rest {
 		a.set(a.w.Header(), "Content-Length", strconv.Itoa(len(body)))

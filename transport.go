@@ -38,30 +38,11 @@ type conn struct{ *net.TCPConn }
 // comes to here.
 func (c *conn) ReadFrom(r io.Reader) (int64, error) {
 	if l, ok := r.(*io.LimitedReader); ok {
-		if body, ok := l.R.(*sentBody); ok {
-			n, err := body.WriteTo(&limitedWriter{c.TCPConn, l.N})
+		if body, ok := l.R.(*sentBody); ok && body.fits(l.N) {
+			n, err := body.WriteTo(c.TCPConn)
 			l.N -= n
 			return n, err
 		}
 	}
 	return c.TCPConn.ReadFrom(r)
-}
-
-// limitedWriter writes no more than so many bytes.
-type limitedWriter struct {
-	w    io.Writer
-	left int64
-}
-
-func (l *limitedWriter) Write(p []byte) (int, error) {
-	short := int64(len(p)) > l.left
-	if short {
-		p = p[:l.left]
-	}
-	n, err := l.w.Write(p)
-	l.left -= int64(n)
-	if short && err == nil {
-		err = io.ErrShortWrite
-	}
-	return n, err
 }

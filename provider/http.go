@@ -102,7 +102,7 @@ type Auth func(ctx context.Context, r *http.Request, k rotate.Key) error
 // Bearer authenticates by "Authorization: Bearer KEY".
 func Bearer(_ context.Context, r *http.Request, k rotate.Key) error {
 	if !k.Secret.IsZero() {
-		r.Header.Set("Authorization", "Bearer "+k.Secret.Reveal())
+		r.Header["Authorization"] = []string{"Bearer " + k.Secret.Reveal()}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package provider
 import (
 	"bytes"
 	"io"
+	"net"
 	"slices"
 )
 
@@ -30,9 +31,11 @@ func (p pieces) join() []byte {
 	return bytes.Join(p, nil)
 }
 
-func (p pieces) reader() io.Reader {
-	if len(p) == 1 {
-		return bytes.NewReader(p[0])
+// body returns what reads the pieces. A short one is a bytes.Reader, which
+// net/http knows.
+func (p pieces) body() io.ReadCloser {
+	if len(p) == 1 && len(p[0]) < longBody {
+		return io.NopCloser(bytes.NewReader(p[0]))
 	}
 	return &piecesReader{slices.Clone(p)}
 }
@@ -54,13 +57,12 @@ func (r *piecesReader) Read(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// WriteTo writes what is left, each piece from where it stands.
-func (r *piecesReader) WriteTo(w io.Writer) (n int64, err error) {
-	for len(r.left) > 0 && err == nil {
-		var m int
-		m, err = w.Write(r.left[0])
-		n += int64(m)
-		r.left = r.left[1:]
-	}
-	return n, err
+// Len returns how many bytes are left.
+func (r *piecesReader) Len() int { return int(r.left.len()) }
+
+// WriteTo writes what is left from where it stands, to a connection all at once.
+func (r *piecesReader) WriteTo(w io.Writer) (int64, error) {
+	return (*net.Buffers)(&r.left).WriteTo(w)
 }
+
+func (r *piecesReader) Close() error { return nil }

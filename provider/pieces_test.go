@@ -11,7 +11,7 @@ import (
 func TestPieces(t *testing.T) {
 	p := pieces{[]byte("ab"), nil, []byte("cde"), []byte("f")}
 	for read := range 8 {
-		r := p.reader()
+		r := p.body()
 		head := make([]byte, read)
 		n, err := io.ReadFull(r, head)
 		if read > 6 != (err != nil) {
@@ -22,7 +22,7 @@ func TestPieces(t *testing.T) {
 			t.Errorf("%q and %q, %v", head[:n], rest.String(), err)
 		}
 	}
-	if err := iotest.TestReader(p.reader(), []byte("abcdef")); err != nil {
+	if err := iotest.TestReader(p.body(), []byte("abcdef")); err != nil {
 		t.Error(err)
 	}
 }

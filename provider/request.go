@@ -182,7 +182,7 @@ func (p *HTTP) request(r *http.Request, c *Call, k rotate.Key, body pieces, auth
 		if r.ContentLength = body.len(); r.ContentLength < longBody {
 			body = pieces{bytes.Join(body, nil)}
 		}
-		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(body.reader()), nil }
+		r.GetBody = func() (io.ReadCloser, error) { return body.body(), nil }
 		r.Body, _ = r.GetBody()
 	case c.BodyReader != nil && c.ContentLength != 0:
 		r.Body = io.NopCloser(c.BodyReader)
