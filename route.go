@@ -90,6 +90,9 @@ func (p *Proxy) mounted(r *http.Request) (string, bool) {
 // route finds the route of an escaped path; one that serves nothing is none. The
 // route it returns with an error tells at least the format of that error.
 func (p *Proxy) route(r *http.Request, path string) (route, error) {
+	if s, ok := routes[path]; ok && s.method == http.MethodPost && r.Method == s.method { // nearly all are
+		return route{name: path, format: s.format, serve: s.serve, path: strings.TrimPrefix(path, "/v1")}, nil
+	}
 	rt := route{name: "unknown", format: formatOf(r, path)}
 	rest, err := rt.selectors(path)
 	if err != nil {
