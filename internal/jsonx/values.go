@@ -47,7 +47,7 @@ func (d *Decoder) String() string {
 var words = func() map[string]string {
 	all := map[string]string{"": ""}
 	for w := range strings.FieldsSeq("user assistant system developer tool function text message type object auto none " +
-		"stop length tool_calls end_turn max_tokens tool_use tool_result image_url input_text output_text completed model ephemeral") {
+		"stop length tool_calls end_turn max_tokens tool_use tool_result image_url input_text output_text completed standard model ephemeral") {
 		all[w] = w
 	}
 	return all

@@ -193,7 +193,7 @@ func (s *streamReader) begin(d *jsonx.Decoder, at int64) error {
 	if b := s.find(at); b != nil {
 		s.stop(b)
 	}
-	r := blockReader{d: d, origin: s.o.origin()}
+	r := blockReader{d: d, path: new(path), provider: &s.o}
 	parts := r.block(nil)
 	if d.Err() != nil || len(parts) == 0 || len(s.open) == translate.MaxOpenBlocks {
 		return translate.Malformed(d.Err())
