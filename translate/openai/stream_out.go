@@ -2,7 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
@@ -39,9 +38,9 @@ type block struct {
 	kind   translate.PartKind
 	call   int64 // a tool call's number
 	custom bool
-	empty  bool            // no delta yet
-	from   int             // text: where it starts
-	text   strings.Builder // thinking: what the state belongs to
+	empty  bool   // no delta yet
+	from   int    // text: where it starts
+	text   []byte // thinking: what the state belongs to
 	id     string
 }
 
@@ -195,7 +194,7 @@ func (w *eventWriter) blockDelta(e *jsonx.Encoder, b *block, ev *translate.Event
 		w.runes += utf8.RuneCount(ev.Text)
 		e.Key("content").Text(ev.Text)
 	case translate.KindThinking:
-		b.text.Write(ev.Text)
+		b.text = append(b.text, ev.Text...)
 		text := ev.Text
 		if first && w.thought {
 			text = append([]byte("\n\n"), text...) // as the blocks are set apart in a whole answer
@@ -227,7 +226,7 @@ func (w *eventWriter) blockStop(e *jsonx.Encoder, b *block, ev *translate.Event)
 		w.arguments(e, b, []byte("{}"))
 		w.close(e)
 	case b.kind == translate.KindThinking && ev.State != nil:
-		t := &translate.Thinking{Text: b.text.String(), Redacted: ev.Redacted, ID: ev.ID, State: ev.State}
+		t := &translate.Thinking{Text: string(b.text), Redacted: ev.Redacted, ID: ev.ID, State: ev.State}
 		if t.ID == "" {
 			t.ID = b.id
 		}
