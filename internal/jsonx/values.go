@@ -76,7 +76,8 @@ func (d *Decoder) StringBytes() []byte {
 
 // literalString reads a string and returns what stands between its quotes.
 func (d *Decoder) literalString() (s []byte, escaped bool) {
-	if !d.expect(String) {
+	atHand := d.err == nil && d.pos < len(d.b) && d.b[d.pos] == '"'
+	if !atHand && !d.expect(String) {
 		return nil, false
 	}
 	start := d.pos + 1
