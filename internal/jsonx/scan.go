@@ -15,18 +15,21 @@ const (
 
 // plain returns how many bytes at the start of s stand for themselves inside a
 // string literal: everything but quotes, backslashes and control characters.
-// Most of a request is text and images, so short strings are looked at by eight
+func plain(s []byte) int { return span(s, 0) }
+
+// span is plain, and stops at what is not ASCII, too, where also is highs. Most
+// of a request is text and images, so short strings are looked at by eight
 // bytes at a time, and long ones by the machine's own search, in windows that
 // grow: a string may go on with an escape soon, and a quote be far away.
-func plain(s []byte) int {
-	i := 0
-	for ; i+8 <= len(s) && i < 64; i += 8 {
-		if m := marks(binary.LittleEndian.Uint64(s[i:])) & highs; m != 0 {
+func span(s []byte, also uint64) int {
+	i, n := 0, len(s)
+	for ; i+8 <= n && i < 64; i += 8 {
+		if m := marks(binary.LittleEndian.Uint64(s[i:]), also); m != 0 {
 			return i + bits.TrailingZeros64(m)/8
 		}
 	}
-	for i+8 <= len(s) {
-		window := s[i:min(len(s), 2*i, i+16<<10)]
+	for i+8 <= n {
+		window := s[i:min(n, 2*i, i+16<<10)]
 		end := len(window)
 		if j := bytes.IndexByte(window, '"'); j >= 0 {
 			end = j
@@ -34,41 +37,52 @@ func plain(s []byte) int {
 		if j := bytes.IndexByte(window[:end], '\\'); j >= 0 {
 			end = j
 		}
-		end = control(window[:end])
+		end = control(window[:end], also)
 		if i += end; end < len(window) {
 			return i
 		}
 	}
-	for ; i < len(s); i++ {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' {
-			break
+	switch { // the rest, with what was before it
+	case n >= 8:
+		i = n - 8 + bits.TrailingZeros64(marks(binary.LittleEndian.Uint64(s[n-8:]), also))/8
+	case n >= 4:
+		both := uint64(binary.LittleEndian.Uint32(s)) | uint64(binary.LittleEndian.Uint32(s[n-4:]))<<32
+		if i = bits.TrailingZeros64(marks(both, also)) / 8; i >= 4 {
+			i += n - 8
+		}
+	default:
+		for ; i < n; i++ {
+			if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c&byte(also) != 0 {
+				break
+			}
 		}
 	}
 	return i
 }
 
-// control returns where the first control character stands; the length of s if
-// there is none.
-func control(s []byte) int {
+// control returns where the first control character stands, or the first byte
+// that is not ASCII where also is highs; the length of s if there is none.
+func control(s []byte, also uint64) int {
 	i := 0
 	for ; i+32 <= len(s); i += 32 {
 		b := s[i : i+32 : i+32]
 		w0, w1, w2, w3 := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
-		if ((w0-ones*0x20)&^w0|(w1-ones*0x20)&^w1|(w2-ones*0x20)&^w2|(w3-ones*0x20)&^w3)&highs != 0 {
+		if ((w0-ones*0x20)&^w0|(w1-ones*0x20)&^w1|(w2-ones*0x20)&^w2|(w3-ones*0x20)&^w3)&highs|(w0|w1|w2|w3)&also != 0 {
 			break
 		}
 	}
-	for ; i < len(s) && s[i] >= 0x20; i++ {
+	for ; i < len(s) && s[i] >= 0x20 && s[i]&byte(also) == 0; i++ {
 	}
 	return i
 }
 
-// marks sets the highest bit of each byte that is no plain one; other bits mean
-// nothing. It is the usual "has a zero byte" and "has a byte below 0x20". A
-// borrow can only set marks above a true one, so the lowest is true.
-func marks(w uint64) uint64 {
-	quote, slash := w^(ones*'"'), w^(ones*'\\')
-	return (quote-ones)&^quote | (slash-ones)&^slash | (w-ones*0x20)&^w
+// marks sets the highest bit of each byte that span stops at. It is the usual
+// "has a zero byte" and "has a byte below n": where a quote's bit 1 is turned it
+// is the least that is above the control characters, turned or not. A borrow can
+// only set marks above a true one, so the lowest is true.
+func marks(w, also uint64) uint64 {
+	quote, slash := w^ones*2, w^ones*'\\'
+	return ((quote-ones*0x21)&^w|(slash-ones)&^slash)&highs | w&also
 }
 
 // scanString reads a string literal and reports whether it holds escapes.
