@@ -213,16 +213,8 @@ func (d *Decoder) member(at int) (key []byte, next int) {
 		d.syntax("expected an object key")
 		return nil, -1
 	}
-	start := d.pos + 1
-	escaped := d.scanString()
-	if d.err != nil {
-		return nil, -1
-	}
-	if key = d.b[start : d.pos-1 : d.pos-1]; escaped {
-		key = unescape(key)
-	}
-	d.space()
-	if !d.punct(':') {
+	key, _ = d.quoted()
+	if d.space(); d.err != nil || !d.punct(':') {
 		return nil, -1
 	}
 	d.space()

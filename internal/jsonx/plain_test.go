@@ -2,7 +2,9 @@ package jsonx
 
 import (
 	"bytes"
+	"encoding/json"
 	"math/rand/v2"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,6 +41,34 @@ func TestPlain(t *testing.T) {
 		}
 		if got := span(b, highs); got != want {
 			t.Fatalf("of %d bytes %d are plain ASCII, want %d", len(b), got, want)
+		}
+	}
+}
+
+// A string that is read ends where it ends when it is skipped, is the one that
+// encoding/json reads, and is refused for the same reason.
+func TestQuoted(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	pieces := []string{"a", "a longer stretch of text", `\n`, `\"`, `\\`, `\/`, `\u00e9`, `\ud83d\ude00`, `\ud83d`, `\ude00`, `\ud83d\n`, "é", "\xff",
+		`\x`, `\u12`, `\ud83d\u1`, "\n", `"`, `\`}
+	for range 50000 {
+		s := `"`
+		bad := r.IntN(2) * 6 // pieces that make it wrong, or end it
+		for range r.IntN(8) {
+			s += pieces[r.IntN(len(pieces)-6+bad)]
+		}
+		if r.IntN(8) > 0 {
+			s += `"`
+		}
+		read, skip := Decoder{b: []byte(s)}, Decoder{b: []byte(s)}
+		got := read.String()
+		skip.Skip()
+		if !reflect.DeepEqual(read.err, skip.err) || read.pos != skip.pos {
+			t.Fatalf("%q: read to %d, %v, skipped to %d, %v", s, read.pos, read.err, skip.pos, skip.err)
+		}
+		var want string
+		if read.err == nil && (json.Unmarshal([]byte(s[:read.pos]), &want) != nil || string([]rune(got)) != want) {
+			t.Fatalf("%q: %q, want %q", s, got, want)
 		}
 	}
 }

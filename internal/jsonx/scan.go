@@ -85,8 +85,8 @@ func marks(w, also uint64) uint64 {
 	return ((quote-ones*0x21)&^w|(slash-ones)&^slash)&highs | w&also
 }
 
-// scanString reads a string literal and reports whether it holds escapes.
-func (d *Decoder) scanString() (escaped bool) {
+// scanString reads a string literal, whatever it stands for.
+func (d *Decoder) scanString() {
 	d.pos++
 	for {
 		d.pos += plain(d.b[d.pos:])
@@ -99,7 +99,6 @@ func (d *Decoder) scanString() (escaped bool) {
 			d.pos++
 			return
 		case '\\':
-			escaped = true
 			if !d.scanEscape() {
 				return
 			}
@@ -110,27 +109,61 @@ func (d *Decoder) scanString() (escaped bool) {
 	}
 }
 
-// skipString looks for a string's end and for nothing else.
-func (d *Decoder) skipString() {
+// quoted reads a string literal and returns what it stands for, which is the
+// document's memory unless own. It looks at each byte once, where scanString and
+// unescape would at those of a string with escapes twice.
+func (d *Decoder) quoted() (s []byte, own bool) {
 	start := d.pos + 1
-	for at := start; ; {
-		i := bytes.IndexByte(d.b[at:], '"')
-		if i < 0 {
-			d.pos = len(d.b)
-			d.syntax("")
-			return
+	first := start + plain(d.b[start:])
+	switch {
+	case first == len(d.b):
+	case d.b[first] == '"':
+		d.pos = first + 1
+		return d.b[start:first:first], false
+	case d.b[first] == '\\':
+		end := closingQuote(d.b, first)
+		if end < 0 {
+			break
 		}
-		at += i + 1
+		if s, own = unescape(d.b[start:end], first-start); own {
+			d.pos = end + 1
+			return s, true
+		}
+	}
+	d.scanString() // tells what is wrong
+	return nil, false
+}
+
+// closingQuote returns where the string ends in which b[start:] stands, or
+// below 0. It looks for nothing else.
+func closingQuote(b []byte, start int) int {
+	for at := start; ; at++ {
+		i := bytes.IndexByte(b[at:], '"')
+		if i < 0 {
+			return i
+		}
+		at += i
 		slashes := 0
-		for j := at - 2; j >= start && d.b[j] == '\\'; j-- {
+		for j := at - 1; j >= start && b[j] == '\\'; j-- {
 			slashes++
 		}
 		if slashes%2 == 0 {
-			if d.pos = at; d.each != nil {
-				d.each(d.b[start : at-1])
-			}
-			return
+			return at
 		}
+	}
+}
+
+// skipString looks for a string's end and for nothing else.
+func (d *Decoder) skipString() {
+	start := d.pos + 1
+	end := closingQuote(d.b, start)
+	if end < 0 {
+		d.pos = len(d.b)
+		d.syntax("")
+		return
+	}
+	if d.pos = end + 1; d.each != nil {
+		d.each(d.b[start:end])
 	}
 }
 
@@ -163,20 +196,26 @@ func (d *Decoder) scanEscape() bool {
 	return false
 }
 
-// unescape resolves the escapes of a literal's inside, which scanString has
-// checked.
-func unescape(s []byte) []byte {
-	out := make([]byte, 0, len(s))
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c != '\\' {
+// unescape resolves the escapes of a literal's inside, the first of which stands
+// at first. It returns false where it is no JSON.
+func unescape(s []byte, first int) ([]byte, bool) {
+	out := append(make([]byte, 0, len(s)), s[:first]...)
+	for i := first; i < len(s); {
+		if s[i] != '\\' {
 			n := plain(s[i:])
+			if n == 0 {
+				return nil, false
+			}
 			out = append(out, s[i:i+n]...)
 			i += n
 			continue
 		}
-		i += 2
-		switch c = s[i-1]; c {
+		if i += 2; i > len(s) {
+			return nil, false
+		}
+		switch c := s[i-1]; c {
+		case '"', '\\', '/':
+			out = append(out, c)
 		case 'b':
 			out = append(out, '\b')
 		case 'f':
@@ -189,6 +228,9 @@ func unescape(s []byte) []byte {
 			out = append(out, '\t')
 		case 'u':
 			r := hex4(s[i:])
+			if r < 0 {
+				return nil, false
+			}
 			i += 4
 			if utf16.IsSurrogate(r) {
 				r2 := rune(-1)
@@ -203,14 +245,18 @@ func unescape(s []byte) []byte {
 			}
 			out = utf8.AppendRune(out, r)
 		default:
-			out = append(out, c)
+			return nil, false
 		}
 	}
-	return out
+	return out, true
 }
 
+// hex4 returns the number that s begins with; below 0 if there is none.
 func hex4(s []byte) rune {
-	return rune(unhex(s[0]))<<12 | rune(unhex(s[1]))<<8 | rune(unhex(s[2]))<<4 | rune(unhex(s[3]))
+	if len(s) < 4 {
+		return -1
+	}
+	return rune(unhex(s[0])<<12 | unhex(s[1])<<8 | unhex(s[2])<<4 | unhex(s[3]))
 }
 
 func unhex(c byte) int {

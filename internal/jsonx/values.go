@@ -29,9 +29,8 @@ func (d *Decoder) Bool() bool {
 
 // String reads a string; null is empty.
 func (d *Decoder) String() string {
-	s, escaped := d.literalString()
-	if escaped {
-		s = unescape(s)
+	s, own := d.literalString()
+	if own {
 		return unsafe.String(unsafe.SliceData(s), len(s)) // nobody else has it
 	}
 	if len(s) <= maxWord {
@@ -67,25 +66,17 @@ func (d *Decoder) Borrow() string {
 // the string holds escapes. Unpaired surrogates become U+FFFD, as in
 // encoding/json.
 func (d *Decoder) StringBytes() []byte {
-	s, escaped := d.literalString()
-	if escaped {
-		return unescape(s)
-	}
+	s, _ := d.literalString()
 	return s
 }
 
-// literalString reads a string and returns what stands between its quotes.
-func (d *Decoder) literalString() (s []byte, escaped bool) {
+// literalString reads a string; null is nil.
+func (d *Decoder) literalString() (s []byte, own bool) {
 	atHand := d.err == nil && d.pos < len(d.b) && d.b[d.pos] == '"'
 	if !atHand && !d.expect(String) {
 		return nil, false
 	}
-	start := d.pos + 1
-	escaped = d.scanString()
-	if d.err != nil {
-		return nil, false
-	}
-	return d.b[start : d.pos-1 : d.pos-1], escaped
+	return d.quoted()
 }
 
 // Texts reads a string, or a list of objects whose texts it joins, with sep between
