@@ -23,8 +23,8 @@ func plain(s []byte) int { return span(s, 0) }
 // grow: a string may go on with an escape soon, and a quote be far away.
 func span(s []byte, also uint64) int {
 	i, n := 0, len(s)
-	for ; i+8 <= n && i < 64; i += 8 {
-		if m := marks(binary.LittleEndian.Uint64(s[i:]), also); m != 0 {
+	for ; i < 64 && i <= n-8; i += 8 {
+		if m := marks(binary.LittleEndian.Uint64(s[i:i+8:i+8]), also); m != 0 {
 			return i + bits.TrailingZeros64(m)/8
 		}
 	}
