@@ -134,7 +134,7 @@ func (d *Decoder) syntax(msg string) {
 }
 
 func (d *Decoder) space() {
-	for d.pos < len(d.b) {
+	for d.pos < len(d.b) && d.b[d.pos] <= ' ' { // nearly never
 		switch d.b[d.pos] {
 		case ' ', '\t', '\r', '\n':
 			d.pos++
