@@ -21,13 +21,13 @@ func (r *Request) Turns(keepSystem bool, losses *Losses) (system []*Text, turns 
 	for i, m := range r.Messages {
 		if m.Role == System || m.Role == Developer {
 			if leading {
-				system = append(system, systemText(m, i, losses)...)
+				system = appendSystem(system, m, i, losses)
 				continue
 			}
 			if !keepSystem {
 				losses.Add("messages["+strconv.Itoa(i)+"]", "a system message after the first turn is sent as user text")
 				var parts []Part
-				for _, t := range systemText(m, i, losses) {
+				for _, t := range appendSystem(nil, m, i, losses) {
 					parts = append(parts, &Text{Text: "<system>\n" + t.Text + "\n</system>", Cache: t.Cache})
 				}
 				m = Message{Role: User, Parts: parts}
@@ -137,8 +137,8 @@ func (r *Request) Path(i, j int) string {
 	return list + strconv.Itoa(i-system) + parts + strconv.Itoa(j) + "]"
 }
 
-func systemText(m Message, i int, losses *Losses) []*Text {
-	var out []*Text
+// appendSystem appends the texts of a system message to out.
+func appendSystem(out []*Text, m Message, i int, losses *Losses) []*Text {
 	for j, p := range m.Parts {
 		if t, ok := p.(*Text); ok {
 			out = append(out, t)

@@ -134,7 +134,7 @@ func (d *Decoder) syntax(msg string) {
 }
 
 func (d *Decoder) space() {
-	for d.pos < len(d.b) {
+	for d.pos < len(d.b) && d.b[d.pos] <= ' ' { // nearly never
 		switch d.b[d.pos] {
 		case ' ', '\t', '\r', '\n':
 			d.pos++
@@ -191,44 +191,56 @@ func (d *Decoder) expect(want Kind) bool {
 
 // Members iterates over the members of an object, or over none when the value
 // is null. The loop body may read the member's value; one that it leaves is
-// skipped. The key is valid until the next step.
+// skipped. The key is valid until the next step. Leaving the loop early leaves
+// the object half read.
 func (d *Decoder) Members() iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		if !d.expect(Object) || !d.enter() {
-			return
-		}
-		for first := true; ; first = false {
-			d.space()
-			if d.pos < len(d.b) && d.b[d.pos] == '}' {
-				break
-			}
-			if !first && !d.punct(',') {
-				return
-			}
-			d.space()
-			if d.pos >= len(d.b) || d.b[d.pos] != '"' {
-				d.syntax("expected an object key")
-				return
-			}
-			key := d.StringBytes()
-			if d.space(); d.err != nil || !d.punct(':') {
-				return
-			}
-			d.space()
-			start := d.pos
-			if !yield(key) {
-				// Leaving the loop early leaves the object half read.
-				return
-			}
-			if d.err == nil && d.pos == start {
-				d.Skip()
-			}
-			if d.err != nil {
-				return
+	return func(yield func([]byte) bool) { // which is copied into every loop, so that it is short
+		if d.expect(Object) && d.enter() {
+			for key, at := d.member(-1); at >= 0 && yield(key); key, at = d.member(at) {
 			}
 		}
-		d.leave()
 	}
+}
+
+// member goes on to the next member of an object, and returns its key and where
+// its value starts. at is where the last one's started, below 0 at first; what
+// it returns is below 0 at the end and after an error.
+func (d *Decoder) member(at int) (key []byte, next int) {
+	if !d.another(at, '}') {
+		return nil, -1
+	}
+	if d.pos >= len(d.b) || d.b[d.pos] != '"' {
+		d.syntax("expected an object key")
+		return nil, -1
+	}
+	key, _ = d.quoted()
+	if d.space(); d.err != nil || !d.punct(':') {
+		return nil, -1
+	}
+	d.space()
+	return key, d.pos
+}
+
+// another ends a member or an element, whose value started at at, and reports
+// whether another one follows.
+func (d *Decoder) another(at int, end byte) bool {
+	if d.err == nil && d.pos == at {
+		d.Skip()
+	}
+	if d.err != nil {
+		return false
+	}
+	if d.space(); d.pos < len(d.b) && d.b[d.pos] == end {
+		d.leave()
+		return false
+	}
+	if at >= 0 {
+		if !d.punct(',') {
+			return false
+		}
+		d.space()
+	}
+	return true
 }
 
 // Elements iterates over the elements of an array, or over none when the value
@@ -236,39 +248,25 @@ func (d *Decoder) Members() iter.Seq[[]byte] {
 // that it leaves is skipped.
 func (d *Decoder) Elements() iter.Seq[int] {
 	return func(yield func(int) bool) {
-		if !d.expect(Array) || !d.enter() {
-			return
-		}
-		for i := 0; ; i++ {
-			d.space()
-			if d.pos < len(d.b) && d.b[d.pos] == ']' {
-				break
-			}
-			if i > 0 {
-				if !d.punct(',') {
-					return
-				}
-				d.space()
-			}
-			if d.most > 0 {
-				if d.most--; d.most == 0 {
-					d.Fail(ErrTooMany)
-					return
-				}
-			}
-			start := d.pos
-			if !yield(i) {
-				return
-			}
-			if d.err == nil && d.pos == start {
-				d.Skip()
-			}
-			if d.err != nil {
-				return
+		if d.expect(Array) && d.enter() {
+			for i, at := 0, d.element(-1); at >= 0 && yield(i); i, at = i+1, d.element(at) {
 			}
 		}
-		d.leave()
 	}
+}
+
+// element is member for the elements of an array.
+func (d *Decoder) element(at int) (next int) {
+	if !d.another(at, ']') {
+		return -1
+	}
+	if d.most > 0 {
+		if d.most--; d.most == 0 {
+			d.Fail(ErrTooMany)
+			return -1
+		}
+	}
+	return d.pos
 }
 
 func (d *Decoder) enter() bool {
@@ -283,13 +281,15 @@ func (d *Decoder) enter() bool {
 func (d *Decoder) leave() { d.depth--; d.pos++ }
 
 func (d *Decoder) punct(c byte) bool {
-	if d.pos >= len(d.b) || d.b[d.pos] != c {
-		d.syntax("expected " + strconv.QuoteRune(rune(c)))
-		return false
+	if d.pos < len(d.b) && d.b[d.pos] == c {
+		d.pos++
+		return true
 	}
-	d.pos++
-	return true
+	d.missing(c)
+	return false
 }
+
+func (d *Decoder) missing(c byte) { d.syntax("expected " + strconv.QuoteRune(rune(c))) }
 
 // Raw reads the next value and returns its bytes as they stand in the
 // document. They alias the document.

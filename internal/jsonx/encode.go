@@ -119,13 +119,20 @@ func AppendString(dst []byte, s string) []byte {
 
 func appendText(dst, b []byte) []byte {
 	dst = append(dst, '"')
-	for len(b) > 0 {
-		n := plainUTF8(b)
-		dst = append(dst, b[:n]...)
-		if b = b[n:]; len(b) == 0 {
+	from := 0 // b[from:i] is as it has to be
+	for i := 0; ; {
+		if i += span(b[i:], highs); i == len(b) {
 			break
 		}
-		switch c := b[0]; {
+		c := b[i]
+		if c >= utf8.RuneSelf {
+			if _, size := utf8.DecodeRune(b[i:]); size > 1 {
+				i += plainUTF8(b[i:])
+				continue
+			}
+		}
+		dst = append(dst, b[from:i]...)
+		switch {
 		case c == '"' || c == '\\':
 			dst = append(dst, '\\', c)
 		case c == '\n':
@@ -139,13 +146,21 @@ func appendText(dst, b []byte) []byte {
 		default: // not UTF-8
 			dst = utf8.AppendRune(dst, utf8.RuneError)
 		}
-		b = b[1:]
+		i++
+		from = i
 	}
-	return append(dst, '"')
+	return append(append(dst, b[from:]...), '"')
 }
 
-// plainUTF8 is plain for text that has not been checked to be UTF-8.
+// plainUTF8 is plain for text that has not been checked to be UTF-8. It does not
+// look far: what is behind a byte that is not UTF-8 is looked at again.
 func plainUTF8(b []byte) int {
+	if end := 512; len(b) > end {
+		for end > utf8.UTFMax && !utf8.RuneStart(b[end]) {
+			end--
+		}
+		b = b[:end]
+	}
 	n := plain(b)
 	if utf8.Valid(b[:n]) {
 		return n

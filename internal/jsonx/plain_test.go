@@ -2,9 +2,13 @@ package jsonx
 
 import (
 	"bytes"
+	"encoding/json"
 	"math/rand/v2"
+	"reflect"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 )
 
 // plain finds the first byte that is none, wherever it stands.
@@ -31,6 +35,76 @@ func TestPlain(t *testing.T) {
 		}
 		if got := plain(b); got != want {
 			t.Fatalf("of %d bytes %d are plain, want %d", len(b), got, want)
+		}
+		if i := bytes.IndexFunc(b[:want], func(r rune) bool { return r >= 0x80 }); i >= 0 {
+			want = i
+		}
+		if got := span(b, highs); got != want {
+			t.Fatalf("of %d bytes %d are plain ASCII, want %d", len(b), got, want)
+		}
+	}
+}
+
+// A string that is read ends where it ends when it is skipped, is the one that
+// encoding/json reads, and is refused for the same reason.
+func TestQuoted(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	pieces := []string{"a", "a longer stretch of text", `\n`, `\"`, `\\`, `\/`, `\u00e9`, `\ud83d\ude00`, `\ud83d`, `\ude00`, `\ud83d\n`, "é", "\xff",
+		`\x`, `\u12`, `\ud83d\u1`, "\n", `"`, `\`}
+	for range 50000 {
+		s := `"`
+		bad := r.IntN(2) * 6 // pieces that make it wrong, or end it
+		for range r.IntN(8) {
+			s += pieces[r.IntN(len(pieces)-6+bad)]
+		}
+		if r.IntN(8) > 0 {
+			s += `"`
+		}
+		read, skip := Decoder{b: []byte(s)}, Decoder{b: []byte(s)}
+		got := read.String()
+		skip.Skip()
+		if !reflect.DeepEqual(read.err, skip.err) || read.pos != skip.pos {
+			t.Fatalf("%q: read to %d, %v, skipped to %d, %v", s, read.pos, read.err, skip.pos, skip.err)
+		}
+		var want string
+		if read.err == nil && (json.Unmarshal([]byte(s[:read.pos]), &want) != nil || string([]rune(got)) != want) {
+			t.Fatalf("%q: %q, want %q", s, got, want)
+		}
+	}
+}
+
+// What is not UTF-8 does not make a long string cost more than its length.
+func TestAppendStringNoUTF8(t *testing.T) {
+	for _, piece := range []string{"\xff", "é\xff", "\xe8\xaa", "word \x80"} {
+		s := strings.Repeat(piece, 1<<20/len(piece))
+		start := time.Now()
+		AppendString(nil, s)
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%q again and again: %v", piece, took)
+		}
+	}
+}
+
+// A string is written as its runes are, one by one.
+func TestAppendStringRunes(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	pieces := []string{"a", "word ", "a longer stretch of plain text, ", "\"", "\\", "\n", "\x00", "\x1f", "\x7f", "é", "語", "😀", "\ufffd", "\x80", "\xe8\xaa", "\xff", "\xed\xa0\x80"}
+	escapes := map[rune]string{'"': `\"`, '\\': `\\`, '\n': `\n`, 0: `\u0000`, 31: `\u001f`}
+	for range 20000 {
+		var s string
+		for range r.IntN(12) {
+			s += pieces[r.IntN(len(pieces))]
+		}
+		want := `"`
+		for _, c := range s {
+			if e, ok := escapes[c]; ok {
+				want += e
+			} else {
+				want += string(c)
+			}
+		}
+		if got := AppendString(nil, s); string(got) != want+`"` {
+			t.Fatalf("%q: %s, want %s", s, got, want)
 		}
 	}
 }

@@ -6,8 +6,8 @@ import "bytes"
 // alone, as the chunks of a stream do: comparing costs a fraction of reading.
 // The zero value matches nothing.
 type Template struct {
-	before, after []byte // what stands before and after the string, quotes included
-	d             Decoder
+	doc           []byte
+	before, after int // doc[:before] and doc[after:] stand around the string, quotes included; before is 0 for nothing
 }
 
 // Learn makes doc the document to compare with. The string's literal, quotes
@@ -23,8 +23,8 @@ func (t *Template) Learn(doc []byte, end int) {
 		t.Forget()
 		return
 	}
-	t.before = append(t.before[:0], doc[:start+1]...)
-	t.after = append(t.after[:0], doc[end-1:]...)
+	t.doc = append(t.doc[:0], doc...)
+	t.before, t.after = start+1, end-1
 }
 
 // escapedAt reports whether an odd number of backslashes stands before i.
@@ -36,20 +36,28 @@ func escapedAt(doc []byte, i int) bool {
 	return n%2 == 1
 }
 
-// Forget makes t match nothing.
-func (t *Template) Forget() { t.before = t.before[:0] }
+// Forget makes t match nothing. It keeps some memory for the next document.
+func (t *Template) Forget() {
+	if t.before = 0; cap(t.doc) > 4<<10 {
+		t.doc = nil
+	}
+}
 
 // Match returns the string of a document that is the learnt one but for it. It
 // may alias doc.
 func (t *Template) Match(doc []byte) (s []byte, ok bool) {
-	if len(t.before) == 0 || len(doc) < len(t.before)+len(t.after) || !bytes.HasPrefix(doc, t.before) || !bytes.HasSuffix(doc, t.after) {
+	if t.before == 0 {
 		return nil, false
 	}
-	inside := doc[len(t.before) : len(doc)-len(t.after)]
+	before, after := t.doc[:t.before], t.doc[t.after:]
+	if len(doc) < len(before)+len(after) || !bytes.HasPrefix(doc, before) || !bytes.HasSuffix(doc, after) {
+		return nil, false
+	}
+	inside := doc[len(before) : len(doc)-len(after)]
 	if plain(inside) == len(inside) {
 		return inside, true
 	}
-	t.d.Reset(doc[len(t.before)-1 : len(doc)-len(t.after)+1])
-	s = t.d.StringBytes()
-	return s, t.d.End() == nil
+	d := Decoder{b: doc[len(before)-1 : len(doc)-len(after)+1]}
+	s = d.StringBytes()
+	return s, d.End() == nil
 }

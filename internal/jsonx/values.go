@@ -29,9 +29,8 @@ func (d *Decoder) Bool() bool {
 
 // String reads a string; null is empty.
 func (d *Decoder) String() string {
-	s, escaped := d.literalString()
-	if escaped {
-		s = unescape(s)
+	s, own := d.literalString()
+	if own {
 		return unsafe.String(unsafe.SliceData(s), len(s)) // nobody else has it
 	}
 	if len(s) <= maxWord {
@@ -47,7 +46,7 @@ func (d *Decoder) String() string {
 var words = func() map[string]string {
 	all := map[string]string{"": ""}
 	for w := range strings.FieldsSeq("user assistant system developer tool function text message type object auto none " +
-		"stop length tool_calls end_turn max_tokens tool_use tool_result image_url input_text output_text completed model ephemeral") {
+		"stop length tool_calls end_turn max_tokens tool_use tool_result image_url input_text output_text completed standard model ephemeral") {
 		all[w] = w
 	}
 	return all
@@ -67,24 +66,17 @@ func (d *Decoder) Borrow() string {
 // the string holds escapes. Unpaired surrogates become U+FFFD, as in
 // encoding/json.
 func (d *Decoder) StringBytes() []byte {
-	s, escaped := d.literalString()
-	if escaped {
-		return unescape(s)
-	}
+	s, _ := d.literalString()
 	return s
 }
 
-// literalString reads a string and returns what stands between its quotes.
-func (d *Decoder) literalString() (s []byte, escaped bool) {
-	if !d.expect(String) {
+// literalString reads a string; null is nil.
+func (d *Decoder) literalString() (s []byte, own bool) {
+	atHand := d.err == nil && d.pos < len(d.b) && d.b[d.pos] == '"'
+	if !atHand && !d.expect(String) {
 		return nil, false
 	}
-	start := d.pos + 1
-	escaped = d.scanString()
-	if d.err != nil {
-		return nil, false
-	}
-	return d.b[start : d.pos-1 : d.pos-1], escaped
+	return d.quoted()
 }
 
 // Texts reads a string, or a list of objects whose texts it joins, with sep between

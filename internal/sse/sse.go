@@ -78,13 +78,13 @@ func NewScanner(r io.Reader, max int) *Scanner {
 // Next returns the next event that has data. It returns io.EOF at the end of
 // the stream, ErrTooLong, or the reader's error, and with these an empty event.
 func (s *Scanner) Next() (*Event, error) {
-	s.current = Event{}
 	for {
 		ok, more := s.simple()
 		if ok {
 			return &s.current, nil
 		}
 		if !more || s.err != nil {
+			s.current = Event{}
 			return &s.current, s.general()
 		}
 		s.fill()
@@ -114,17 +114,18 @@ func (s *Scanner) simple() (ok, more bool) {
 		return false, true
 	}
 	rest := b
-	if line, ok := bytes.CutPrefix(rest, eventField); ok {
+	if len(rest) >= len(eventField) && string(rest[:len(eventField)]) == eventField {
+		line := rest[len(eventField):]
 		i := bytes.IndexByte(line, '\n')
 		if i < 0 {
 			return false, bytes.IndexByte(line, '\r') < 0
 		}
 		name, rest = line[:i:i], line[i+1:]
 	}
-	data, isData := bytes.CutPrefix(rest, dataField)
-	if !isData {
+	if len(rest) < len(dataField) || string(rest[:len(dataField)]) != dataField {
 		return false, len(rest) == 0
 	}
+	data := rest[len(dataField):]
 	i := bytes.IndexByte(data, '\n')
 	switch {
 	case i < 0:
@@ -142,7 +143,7 @@ func (s *Scanner) simple() (ok, more bool) {
 // maxSimple bounds what simple looks at again and again while a line comes in.
 const maxSimple = 64 << 10
 
-var eventField, dataField = []byte("event: "), []byte("data: ")
+const eventField, dataField = "event: ", "data: "
 
 // general reads the next event whatever it looks like.
 func (s *Scanner) general() error {

@@ -6,43 +6,13 @@ import (
 )
 
 // ParseResponse implements translate.Outbound.
-func (o Outbound) ParseResponse(body []byte) (*translate.Response, error) {
-	return o.parse(body, func(d *jsonx.Decoder, r *translate.Response) (calls bool) {
-		b := blockReader{d: d, losses: &r.Losses, origin: o.origin()}
-		b.path.push("content")
-		r.Parts = b.content()
-		for _, p := range r.Parts {
-			if _, ok := p.(*translate.ToolUse); ok {
-				calls = true
-			}
-		}
-		return calls
-	})
-}
+func (o Outbound) ParseResponse(body []byte) (*translate.Response, error) { return o.parse(body, true) }
 
 // Summarize implements translate.Summarizer.
-func (o Outbound) Summarize(body []byte) (*translate.Response, error) {
-	return o.parse(body, func(d *jsonx.Decoder, _ *translate.Response) (calls bool) {
-		if d.Kind() != jsonx.Array {
-			return false
-		}
-		for range d.Elements() {
-			if d.Kind() != jsonx.Object {
-				continue
-			}
-			for k := range d.Members() {
-				if string(k) == "type" && d.Kind() == jsonx.String && string(d.StringBytes()) == "tool_use" {
-					calls = true
-				}
-			}
-		}
-		return calls
-	})
-}
+func (o Outbound) Summarize(body []byte) (*translate.Response, error) { return o.parse(body, false) }
 
-// parse reads a whole answer; content reads its content and reports whether a
-// tool is called.
-func (o Outbound) parse(body []byte, content func(*jsonx.Decoder, *translate.Response) bool) (*translate.Response, error) {
+// parse reads a whole answer, or without its parts.
+func (o *Outbound) parse(body []byte, parts bool) (*translate.Response, error) {
 	d := jsonx.NewDecoder(body)
 	if d.Kind() != jsonx.Object {
 		return nil, translate.Malformed(nil)
@@ -51,11 +21,14 @@ func (o Outbound) parse(body []byte, content func(*jsonx.Decoder, *translate.Res
 	var a answer
 	has := false
 	for k := range d.Members() {
-		if string(k) == "content" {
-			has, a.calls = true, content(d, r)
-			continue
+		switch {
+		case string(k) != "content":
+			a.member(string(k), d)
+		case parts:
+			has, a.calls = true, o.content(d, r)
+		default:
+			has, a.calls = true, callsTool(d)
 		}
-		a.member(string(k), d)
 	}
 	if err := d.End(); err != nil {
 		return nil, translate.Malformed(err)
@@ -69,6 +42,37 @@ func (o Outbound) parse(body []byte, content func(*jsonx.Decoder, *translate.Res
 	r.ID, r.Model, r.ServiceTier = a.id, a.model, a.usage.tier
 	r.Finish, r.Usage = a.finish(), a.usage.usage()
 	return r, nil
+}
+
+// content reads an answer's parts and reports whether one is a tool call.
+func (o *Outbound) content(d *jsonx.Decoder, r *translate.Response) (calls bool) {
+	b := blockReader{d: d, path: new(path), losses: &r.Losses, provider: o}
+	b.path.push("content")
+	r.Parts = b.content()
+	for _, p := range r.Parts {
+		if _, ok := p.(*translate.ToolUse); ok {
+			calls = true
+		}
+	}
+	return calls
+}
+
+// callsTool skips an answer's parts and reports whether one is a tool call.
+func callsTool(d *jsonx.Decoder) (calls bool) {
+	if d.Kind() != jsonx.Array {
+		return false
+	}
+	for range d.Elements() {
+		if d.Kind() != jsonx.Object {
+			continue
+		}
+		for k := range d.Members() {
+			if string(k) == "type" && d.Kind() == jsonx.String && string(d.StringBytes()) == "tool_use" {
+				calls = true
+			}
+		}
+	}
+	return calls
 }
 
 // answer gathers what an answer says beside its content: a whole one, or the

@@ -12,11 +12,11 @@ import (
 // blockReader reads content blocks, of requests and of answers.
 type blockReader struct {
 	d      *jsonx.Decoder
-	path   path
+	path   *path
 	losses *translate.Losses // nil: nobody asks
-	// origin is that of a provider's state. It is empty for what a client
-	// sends, whose state and tool-call IDs are unwrapped.
-	origin string
+	// provider is whose answer it is. It is nil for what a client sends,
+	// whose state and tool-call IDs are unwrapped.
+	provider *Outbound
 }
 
 func (b *blockReader) lose(member, reason string) {
@@ -32,11 +32,11 @@ func (b *blockReader) fail(member, msg string) {
 }
 
 func (b *blockReader) state(v string) *translate.State {
-	if b.origin != "" {
+	if b.provider != nil {
 		if v == "" {
 			return nil
 		}
-		return &translate.State{Origin: b.origin, Data: v}
+		return &translate.State{Origin: b.provider.origin(), Data: v}
 	}
 	if s := translate.OpenState(Origin, v); s != nil && s.Origin != unsignedOrigin {
 		return s
@@ -175,7 +175,7 @@ func (b *blockReader) toolUse() (u *translate.ToolUse, thinking []*translate.Thi
 		case "type":
 		case "id":
 			u.ID = b.d.String()
-			if b.origin == "" {
+			if b.provider == nil {
 				u.ID, u.State, thinking = translate.UnpackToolID(u.ID)
 			}
 		case "name":
@@ -197,7 +197,7 @@ func (b *blockReader) toolUse() (u *translate.ToolUse, thinking []*translate.Thi
 	if len(u.Input) == 0 {
 		u.Input = []byte("{}")
 	}
-	if b.origin == "" && (u.ID == "" || u.Name == "") {
+	if b.provider == nil && (u.ID == "" || u.Name == "") {
 		b.fail("id", "a tool_use needs an id and a name")
 	}
 	return u, thinking
@@ -275,7 +275,7 @@ func (b *blockReader) media(typ string) *translate.Media {
 
 // string reads what may be long: text, or the bytes of a media.
 func (b *blockReader) string() string {
-	if b.origin == "" {
+	if b.provider == nil {
 		return b.d.Borrow()
 	}
 	return b.d.String()

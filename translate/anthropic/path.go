@@ -5,18 +5,33 @@ import (
 )
 
 // path tells where in a document a reader is. It becomes text only where
-// something is reported.
-type path []step
+// something is reported. The first steps take no memory of their own, so that
+// what has a path needs none either.
+type path struct {
+	depth int
+	first [6]step
+	more  []step
+}
 
 type step struct {
 	name  string // a member, or
 	index int    // an element
 }
 
-func (p *path) push(name string) { *p = append(*p, step{name: name}) }
-func (p *path) pushIndex(i int)  { *p = append(*p, step{index: i}) }
-func (p *path) pop()             { *p = (*p)[:len(*p)-1] }
-func (p path) member(n string) string {
+func (p *path) push(name string) { p.add(step{name: name}) }
+func (p *path) pushIndex(i int)  { p.add(step{index: i}) }
+func (p *path) pop()             { p.depth-- }
+
+func (p *path) add(s step) {
+	if n := p.depth - len(p.first); n < 0 {
+		p.first[p.depth] = s
+	} else {
+		p.more = append(p.more[:n], s)
+	}
+	p.depth++
+}
+
+func (p *path) member(n string) string {
 	s := p.String()
 	if s == "" {
 		return n
@@ -26,10 +41,14 @@ func (p path) member(n string) string {
 
 // String returns the path, which is good enough to find a fault by, and does not
 // grow with names and depths that are as long as the request.
-func (p path) String() string {
+func (p *path) String() string {
 	const long = 500
 	var b []byte
-	for _, s := range p {
+	for i := range p.depth {
+		s := &p.first[min(i, len(p.first)-1)]
+		if n := i - len(p.first); n >= 0 {
+			s = &p.more[n]
+		}
 		switch {
 		case len(b)+len(s.name) > long:
 			return string(b) + ".…"

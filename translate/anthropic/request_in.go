@@ -15,9 +15,9 @@ func (in Inbound) ParseRequest(body []byte) (*translate.Request, error) {
 		return nil, translate.Errorf(translate.InvalidRequest, "the request must be a JSON object, got %s", k)
 	}
 	r := &translate.Request{Format: translate.Anthropic}
-	p := requestReader{blockReader: blockReader{d: d, losses: &r.Losses}, r: r}
+	p := requestReader{blockReader: blockReader{d: d, path: new(path), losses: &r.Losses}, r: r}
 	for key := range d.Members() {
-		p.member(string(key))
+		p.member(key)
 	}
 	switch {
 	case d.Err() != nil:
@@ -61,18 +61,18 @@ func (p *requestReader) finish() {
 	}
 }
 
-func (p *requestReader) member(key string) {
+func (p *requestReader) member(key []byte) {
 	d, r := p.d, p.r
-	switch key {
+	switch string(key) {
 	case "model":
 		r.Model = d.String()
 	case "messages":
 		p.sawMessages = d.Kind() != jsonx.Null
-		p.path.push(key)
+		p.path.push("messages")
 		p.messages()
 		p.path.pop()
 	case "system":
-		p.path.push(key)
+		p.path.push("system")
 		p.system = p.content()
 		p.path.pop()
 	case "stream":
@@ -90,7 +90,7 @@ func (p *requestReader) member(key string) {
 			r.Stop = append(r.Stop, d.String())
 		}
 	case "tools":
-		p.path.push(key)
+		p.path.push("tools")
 		for i := range d.Elements() {
 			p.path.pushIndex(i)
 			p.tool()
@@ -113,7 +113,7 @@ func (p *requestReader) member(key string) {
 			}
 		}
 	case "output_format": // the beta's name for output_config.format
-		p.outputFormat(key)
+		p.outputFormat("output_format")
 	case "metadata":
 		for k := range d.Members() {
 			if string(k) == "user_id" {
@@ -130,7 +130,7 @@ func (p *requestReader) member(key string) {
 		r.Cache = p.cacheMark()
 	default:
 		if !d.Null() {
-			r.Extra = append(r.Extra, translate.Member{Name: key, Value: d.Raw()})
+			r.Extra = append(r.Extra, translate.Member{Name: string(key), Value: d.Raw()})
 		}
 	}
 }

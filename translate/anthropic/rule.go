@@ -93,13 +93,14 @@ func (o Outbound) rule(model string) Rule {
 	if i := strings.LastIndex(model, "anthropic."); i >= 0 {
 		model = model[i+len("anthropic."):]
 	}
-	for _, r := range rules {
+	for i := range rules { // they are large
+		r := &rules[i]
 		if len(r.Prefixes) == 0 {
-			return r
+			return *r
 		}
 		for _, p := range r.Prefixes {
 			if strings.HasPrefix(model, p) {
-				return r
+				return *r
 			}
 		}
 	}

@@ -9,10 +9,11 @@ import (
 // with the order of its members kept: bounds, patterns and the like are left
 // out, oneOf becomes anyOf, and objects admit no members but their own.
 // https://docs.anthropic.com/en/docs/build-with-claude/structured-outputs
-func lowerSchema(schema []byte, name string, losses *translate.Losses) []byte {
-	l := lowerer{d: jsonx.NewDecoder(schema), losses: losses}
+func (w *requestWriter) lowerSchema(schema []byte, name string) []byte {
+	l := lowerer{d: jsonx.NewDecoder(schema), losses: w.losses}
 	l.path.push(name)
 	l.schema()
+	w.losses = l.losses
 	if l.d.End() != nil {
 		return schema // the provider says what is wrong with it
 	}
@@ -23,7 +24,7 @@ type lowerer struct {
 	d      *jsonx.Decoder
 	e      jsonx.Encoder
 	path   path
-	losses *translate.Losses
+	losses translate.Losses
 }
 
 func (l *lowerer) schema() {

@@ -40,7 +40,9 @@ var streamReaders = sync.Pool{New: func() any { return new(streamReader) }}
 
 func (s *streamReader) release() {
 	clear(s.queue[:cap(s.queue)])
-	*s = streamReader{queue: s.queue[:0]}
+	clear(s.open[:cap(s.open)])
+	s.like.Forget()
+	*s = streamReader{queue: s.queue[:0], open: s.open[:0], spare: s.spare, like: s.like}
 	streamReaders.Put(s)
 }
 
@@ -63,6 +65,7 @@ type streamReader struct {
 	done    bool
 	blocks  int // how many have begun
 	open    []*openBlock
+	spare   *openBlock // one that has ended; may be nil
 
 	message, block jsonx.Decoder // of the frame under way
 
@@ -84,7 +87,13 @@ type openBlock struct {
 	content   []byte // its content, if one of them had it
 }
 
-func (s *streamReader) emit(e translate.Event) { s.queue = append(s.queue, e) }
+func (s *streamReader) emit(e translate.Event) { *s.add() = e }
+
+// add adds an empty event to the queue, to be filled where it is: events are large.
+func (s *streamReader) add() *translate.Event {
+	s.queue = append(s.queue, translate.Event{})
+	return &s.queue[len(s.queue)-1]
+}
 
 func (s *streamReader) frame(data []byte) error {
 	if s.likeTo != nil {
@@ -193,12 +202,16 @@ func (s *streamReader) begin(d *jsonx.Decoder, at int64) error {
 	if b := s.find(at); b != nil {
 		s.stop(b)
 	}
-	r := blockReader{d: d, origin: s.o.origin()}
+	r := blockReader{d: d, path: new(path), provider: &s.o}
 	parts := r.block(nil)
 	if d.Err() != nil || len(parts) == 0 || len(s.open) == translate.MaxOpenBlocks {
 		return translate.Malformed(d.Err())
 	}
-	b := &openBlock{at: at, index: s.blocks}
+	b := s.spare
+	if s.spare = nil; b == nil {
+		b = new(openBlock)
+	}
+	*b = openBlock{at: at, index: s.blocks}
 	s.open = append(s.open, b)
 	e := translate.Event{Type: translate.EventBlockStart, Index: b.index}
 	text, cites := "", []translate.Citation(nil)
@@ -237,7 +250,8 @@ func (s *streamReader) begin(d *jsonx.Decoder, at int64) error {
 
 func (s *streamReader) text(b *openBlock, text []byte) {
 	if len(text) > 0 {
-		s.emit(translate.Event{Type: translate.EventBlockDelta, Index: b.index, Kind: b.kind, Text: text})
+		e := s.add()
+		e.Type, e.Index, e.Kind, e.Text = translate.EventBlockDelta, b.index, b.kind, text
 	}
 }
 
@@ -350,4 +364,6 @@ func (s *streamReader) stop(b *openBlock) {
 		s.emit(translate.Event{Type: translate.EventBlockStart, Index: e.Index, Kind: b.kind, Part: b.opaque})
 	}
 	s.emit(e)
+	*b = openBlock{}
+	s.spare = b
 }

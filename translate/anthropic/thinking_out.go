@@ -233,7 +233,7 @@ func (w *requestWriter) outputSchema() []byte {
 	case w.r.Format == translate.Anthropic:
 		return out.Schema
 	default:
-		return lowerSchema(out.Schema, "response_format.json_schema.schema", &w.losses)
+		return w.lowerSchema(out.Schema, "response_format.json_schema.schema")
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (w *requestWriter) tool(t *translate.Tool, at string) {
 		w.losses.Add(at, "a tool with free text is sent as one with the text as its argument")
 		e.Key("input_schema").Raw([]byte(customSchema))
 	case strict && w.r.Format != translate.Anthropic:
-		e.Key("input_schema").Raw(lowerSchema(objectSchema(t.Schema), at+".parameters", &w.losses))
+		e.Key("input_schema").Raw(w.lowerSchema(objectSchema(t.Schema), at+".parameters"))
 	default:
 		e.Key("input_schema").Raw(objectSchema(t.Schema))
 	}

@@ -40,7 +40,7 @@ func (p *requestParser) messages() {
 		}
 		var m wireMessage
 		for key := range p.d.Members() {
-			p.messageMember(&m, string(key))
+			p.messageMember(&m, key)
 		}
 		p.sub = ""
 		if p.d.Err() == nil {
@@ -50,9 +50,9 @@ func (p *requestParser) messages() {
 	p.index = -1
 }
 
-func (p *requestParser) messageMember(m *wireMessage, key string) {
+func (p *requestParser) messageMember(m *wireMessage, key []byte) {
 	d := p.d
-	switch key {
+	switch string(key) {
 	case "role":
 		m.role = d.String()
 	case "name":
@@ -80,7 +80,7 @@ func (p *requestParser) messageMember(m *wireMessage, key string) {
 			m.reasoning = s
 		}
 	case "reasoning_details":
-		p.sub = key
+		p.sub = "reasoning_details"
 		for j := range d.Elements() {
 			p.item = j
 			if t := p.reasoningDetail(); t != nil {
@@ -88,7 +88,7 @@ func (p *requestParser) messageMember(m *wireMessage, key string) {
 			}
 		}
 	case "images":
-		p.sub = key
+		p.sub = "images"
 		for j := range d.Elements() {
 			p.item = j
 			m.media = append(m.media, p.part())
@@ -102,13 +102,13 @@ func (p *requestParser) messageMember(m *wireMessage, key string) {
 	case "prefix":
 		m.prefix = d.Bool()
 	case "cache_control", "prompt_cache_breakpoint":
-		m.cache = p.cacheMark(key)
+		m.cache = p.cacheMark(string(key))
 	case "annotations": // an answer's citations, echoed; the model has no use for them
 		if raw := d.Raw(); string(raw) != "null" && string(raw) != "[]" {
-			p.r.Losses.Add(p.where(key), "citations of earlier answers are not sent back")
+			p.r.Losses.Add(p.where(string(key)), "citations of earlier answers are not sent back")
 		}
 	default:
-		p.lose(key)
+		p.lose(string(key))
 	}
 	p.sub = ""
 }
@@ -117,7 +117,7 @@ func (p *requestParser) messageMember(m *wireMessage, key string) {
 func (p *requestParser) content() (parts []translate.Part) {
 	if p.d.Kind() != jsonx.Array {
 		if s := p.d.Borrow(); s != "" {
-			return []translate.Part{&translate.Text{Text: s}}
+			return onlyText(s)
 		}
 		return nil
 	}
@@ -130,6 +130,16 @@ func (p *requestParser) content() (parts []translate.Part) {
 	}
 	p.sub = ""
 	return parts
+}
+
+// onlyText returns a text as the one part that it is, in one piece of memory.
+func onlyText(s string) []translate.Part {
+	t := &struct {
+		text translate.Text
+		list [1]translate.Part
+	}{text: translate.Text{Text: s}}
+	t.list[0] = &t.text
+	return t.list[:]
 }
 
 // toolCall reads one of an assistant message's tool_calls.
@@ -280,6 +290,9 @@ func (p *requestParser) addMessage(m *wireMessage) {
 	}
 	if m.cache != nil {
 		markLast(out.Parts, m.cache)
+	}
+	if p.r.Messages == nil {
+		p.r.Messages = make([]translate.Message, 0, 4)
 	}
 	p.r.Messages = append(p.r.Messages, out)
 	if out.Role == translate.Assistant {

@@ -16,9 +16,10 @@ func (in Inbound) ParseRequest(body []byte) (*translate.Request, error) {
 	if k := d.Kind(); k != jsonx.Object && jsonx.Valid(body) {
 		return nil, translate.Errorf(translate.InvalidRequest, "the request must be a JSON object, got %s", k)
 	}
-	p := requestParser{d: d, r: &translate.Request{Format: translate.OpenAI}, index: -1}
+	r := &translate.Request{Format: translate.OpenAI}
+	p := requestParser{d: d, r: r, index: -1}
 	for key := range d.Members() {
-		p.member(string(key))
+		p.member(key)
 	}
 	if err := d.End(); err != nil {
 		return nil, translate.RequestError(body, err)
@@ -28,7 +29,7 @@ func (in Inbound) ParseRequest(body []byte) (*translate.Request, error) {
 		e.Param = "messages"
 		return nil, e
 	}
-	return p.r, nil
+	return r, nil
 }
 
 // requestParser reads one request. list, index, sub and item tell where it is.
@@ -76,9 +77,9 @@ func (p *requestParser) lose(member string) {
 }
 
 // member reads a member of the top level.
-func (p *requestParser) member(key string) {
+func (p *requestParser) member(key []byte) {
 	d, r := p.d, p.r
-	switch key {
+	switch string(key) {
 	case "model":
 		r.Model = d.String()
 	case "messages":
@@ -103,7 +104,7 @@ func (p *requestParser) member(key string) {
 		p.functions()
 	case "tool_choice", "function_call":
 		if !d.Null() {
-			p.toolChoice(key)
+			p.toolChoice(string(key))
 		}
 	case "parallel_tool_calls":
 		r.ParallelTools = jsonx.Optional(d, d.Bool)
@@ -168,11 +169,11 @@ func (p *requestParser) member(key string) {
 	case "web_search_options":
 		// OpenAI's search models search without a tool; elsewhere it is one.
 		if !d.Null() {
-			r.Tools = append(r.Tools, translate.Tool{Kind: translate.HostedTool, Name: key, Format: translate.OpenAI, Raw: d.Raw()})
+			r.Tools = append(r.Tools, translate.Tool{Kind: translate.HostedTool, Name: string(key), Format: translate.OpenAI, Raw: d.Raw()})
 		}
 	default:
 		if raw := d.Raw(); len(raw) > 0 {
-			r.Extra = append(r.Extra, translate.Member{Name: key, Value: raw})
+			r.Extra = append(r.Extra, translate.Member{Name: string(key), Value: raw})
 		}
 	}
 }

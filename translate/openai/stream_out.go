@@ -1,8 +1,6 @@
 package openai
 
 import (
-	"bytes"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
@@ -12,7 +10,9 @@ import (
 
 // NewEventWriter implements translate.Inbound.
 func (in Inbound) NewEventWriter(req *translate.Request) translate.EventWriter {
-	return &eventWriter{in: in, req: req}
+	w := &eventWriter{in: in, req: req}
+	w.blocks = w.first[:0]
+	return w
 }
 
 // eventWriter writes a stream of chunks. Blocks may overlap, as Chat's tool
@@ -25,8 +25,9 @@ type eventWriter struct {
 	opened []byte // head, and what those with a delta go on with
 	closed []byte // what these end with
 	blocks []block
-	calls  int64 // how many there were
-	runes  int   // of text so far
+	first  [1]block // most streams have one block at a time
+	calls  int64    // how many there were
+	runes  int      // of text so far
 
 	details, images int
 	thought         bool                  // some thinking was shown
@@ -39,9 +40,9 @@ type block struct {
 	kind   translate.PartKind
 	call   int64 // a tool call's number
 	custom bool
-	empty  bool            // no delta yet
-	from   int             // text: where it starts
-	text   strings.Builder // thinking: what the state belongs to
+	empty  bool   // no delta yet
+	from   int    // text: where it starts
+	text   []byte // thinking: what the state belongs to
 	id     string
 }
 
@@ -83,18 +84,16 @@ func (w *eventWriter) AppendEvent(dst []byte, ev *translate.Event) []byte {
 }
 
 func (w *eventWriter) start(ev *translate.Event) {
-	e := jsonx.Encoder{B: append(make([]byte, 0, 256), "data: {"...)}
+	e := jsonx.Encoder{B: append(make([]byte, 0, 320), "data: {"...)}
 	w.in.head(&e, "chat.completion.chunk", ev.ID, ev.Model, ev.Created, w.req)
 	serviceTier(&e, ev.ServiceTier)
 	e.Key("choices").Array()
-	w.head = e.B
-	e.B = bytes.Clone(w.head)
+	head := len(e.B)
 	e.Object().Key("index").Int(0).Key("delta").Object()
-	w.opened = e.B
-	e.B = []byte("}")
-	e.Key("logprobs").Null().Key("finish_reason").Null()
+	opened := len(e.B)
+	e.EndObject().Key("logprobs").Null().Key("finish_reason").Null()
 	w.end(&e)
-	w.closed = e.B
+	w.head, w.opened, w.closed = e.B[:head], e.B[:opened], e.B[opened:]
 }
 
 // open begins a chunk with a delta.
@@ -195,7 +194,7 @@ func (w *eventWriter) blockDelta(e *jsonx.Encoder, b *block, ev *translate.Event
 		w.runes += utf8.RuneCount(ev.Text)
 		e.Key("content").Text(ev.Text)
 	case translate.KindThinking:
-		b.text.Write(ev.Text)
+		b.text = append(b.text, ev.Text...)
 		text := ev.Text
 		if first && w.thought {
 			text = append([]byte("\n\n"), text...) // as the blocks are set apart in a whole answer
@@ -227,7 +226,7 @@ func (w *eventWriter) blockStop(e *jsonx.Encoder, b *block, ev *translate.Event)
 		w.arguments(e, b, []byte("{}"))
 		w.close(e)
 	case b.kind == translate.KindThinking && ev.State != nil:
-		t := &translate.Thinking{Text: b.text.String(), Redacted: ev.Redacted, ID: ev.ID, State: ev.State}
+		t := &translate.Thinking{Text: string(b.text), Redacted: ev.Redacted, ID: ev.ID, State: ev.State}
 		if t.ID == "" {
 			t.ID = b.id
 		}

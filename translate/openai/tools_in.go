@@ -2,7 +2,6 @@ package openai
 
 import (
 	"errors"
-
 	"strconv"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
@@ -30,26 +29,22 @@ func (p *requestParser) tool() {
 		return
 	}
 	typ, _ := jsonx.Unquote(head[0])
-	outer := p.d
-	p.d = jsonx.NewDecoder(raw)
-	defer func() {
-		if err := p.d.Err(); err != nil {
-			p.d = outer
-			var f *translate.MemberError
-			if !errors.As(err, &f) {
-				f = &translate.MemberError{Path: p.where(jsonx.Path(raw, errorOffset(err))), Msg: err.Error()}
-			}
-			p.d.Fail(f)
-		}
-		p.d = outer
-	}()
+	inner := *p
+	inner.d = jsonx.NewDecoder(raw)
 	switch typ {
 	case "function", "":
-		p.functionTool()
+		inner.functionTool()
 	case "custom":
-		p.customTool()
+		inner.customTool()
 	default:
 		p.r.Tools = append(p.r.Tools, translate.Tool{Kind: translate.HostedTool, Name: typ, Format: translate.OpenAI, Raw: raw})
+	}
+	if err := inner.d.Err(); err != nil {
+		var f *translate.MemberError
+		if !errors.As(err, &f) {
+			f = &translate.MemberError{Path: p.where(jsonx.Path(raw, errorOffset(err))), Msg: err.Error()}
+		}
+		p.d.Fail(f)
 	}
 }
 
@@ -170,16 +165,7 @@ func (p *requestParser) toolChoice(member string) {
 				}
 			}
 		case "allowed_tools":
-			for k := range p.d.Members() {
-				switch string(k) {
-				case "mode":
-					mode = p.d.String()
-				case "tools":
-					for range p.d.Elements() {
-						names = append(names, p.toolRef())
-					}
-				}
-			}
+			mode, names = p.allowedTools()
 		default:
 			p.lose(member + "." + string(k))
 		}
@@ -194,6 +180,20 @@ func (p *requestParser) toolChoice(member string) {
 	default:
 		p.toolMode(member+".type", typ)
 	}
+}
+
+func (p *requestParser) allowedTools() (mode string, names []string) {
+	for k := range p.d.Members() {
+		switch string(k) {
+		case "mode":
+			mode = p.d.String()
+		case "tools":
+			for range p.d.Elements() {
+				names = append(names, p.toolRef())
+			}
+		}
+	}
+	return mode, names
 }
 
 // toolRef reads {"type":"function","function":{"name":…}}.
