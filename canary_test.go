@@ -156,7 +156,7 @@ func TestCanaries(t *testing.T) {
 }
 
 // Nor is a provider's key told where the answer is a success, stands in a
-// header, comes byte by byte or refuses a WebSocket.
+// header or a trailer, comes byte by byte or refuses a WebSocket.
 func TestCanariesInEchoes(t *testing.T) {
 	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -181,10 +181,12 @@ func TestCanariesInEchoes(t *testing.T) {
 			io.WriteString(w, body)
 			return
 		}
+		w.Header().Set("Trailer", "X-Told")
 		for i := range len(body) {
 			io.WriteString(w, body[i:i+1])
 			w.(http.Flusher).Flush()
 		}
+		w.Header().Set("X-Told", key)
 	}))
 	t.Cleanup(up.Close)
 	s := proxy(t, compatible("up", up.URL, providerCanary))
@@ -201,7 +203,11 @@ func TestCanariesInEchoes(t *testing.T) {
 		tell(do(t, s, "POST", q.path, q.body))
 	}
 	for _, target := range []string{"/up/x", "/up/x?slow=1", "/up/stream", "/up/stream?slow=1", "/up/embeddings?slow=1"} {
-		tell(do(t, s, "GET", target, ""))
+		a := do(t, s, "GET", target, "")
+		tell(a)
+		if slow := strings.Contains(target, "slow"); slow != strings.HasPrefix(a.Trailer.Get("X-Told"), "****") {
+			t.Errorf("%s: the trailer is %v", target, a.Trailer)
+		}
 	}
 	tell(do(t, s, "POST", "/v1/embeddings", `{"model":"up/m","input":"q"}`))
 	tell(do(t, s, "POST", "/v1/moderations", `{"model":"up/m","input":"q"}`))

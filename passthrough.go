@@ -86,6 +86,7 @@ func (a *attempt) relayRaw(resp *http.Response) error {
 		return &abortError{err}
 	}
 	for name, v := range resp.Trailer {
+		maskValues(v, a.key.Secret)
 		a.w.Header()[name] = v
 	}
 	return err

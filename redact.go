@@ -117,15 +117,19 @@ func beginning(b []byte, secret string) int {
 
 // maskHeader masks a key's secret in an answer's header.
 func maskHeader(h http.Header, of rotate.Secret) {
+	for _, values := range h {
+		maskValues(values, of)
+	}
+}
+
+func maskValues(values []string, of rotate.Secret) {
 	secret := of.Reveal()
 	if len(secret) < minSecret {
 		return
 	}
-	for _, values := range h {
-		for i, v := range values {
-			if len(v) >= len(secret) && strings.Contains(v, secret) {
-				values[i] = strings.ReplaceAll(v, secret, strings.Repeat("*", len(secret)))
-			}
+	for i, v := range values {
+		if len(v) >= len(secret) && strings.Contains(v, secret) {
+			values[i] = strings.ReplaceAll(v, secret, strings.Repeat("*", len(secret)))
 		}
 	}
 }
