@@ -273,7 +273,9 @@ func (a *attempt) receive(ctx context.Context, resp *http.Response, j *job) erro
 // answered notes what an answer's header says.
 func (a *attempt) answered(resp *http.Response) {
 	a.entry.Status, a.length = resp.StatusCode, resp.ContentLength
-	maskHeader(resp.Header, a.key.Secret)
+	if resp.StatusCode >= 300 || a.via != nil { // else writeHeader masks what it passes on
+		maskHeader(resp.Header, a.key.Secret)
+	}
 	if a.via != nil {
 		a.entry.Gateway = gateway.InfoOf(resp.Header)
 	}

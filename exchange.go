@@ -198,7 +198,7 @@ func (x *exchange) fail(err error) {
 	x.committed = true
 	var f *failure
 	if errors.As(err, &f) && f.raw {
-		copyHeader(x.w.Header(), f.header)
+		copyHeader(x.w.Header(), f.header, rotate.Secret{}) // it is masked
 		x.w.Header().Del("Content-Encoding")
 		x.setAdmitted(x.w.Header())
 		x.rec.Status = f.cause.Status

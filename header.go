@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-llmproxy/llmproxy/rotate"
 	"github.com/go-llmproxy/llmproxy/translate"
 )
 
@@ -98,8 +99,8 @@ func headersUp(h http.Header, pass, translated bool) http.Header {
 }
 
 // copyHeader adds a provider's headers to the answer's, without those that
-// concern one connection or the provider's domain.
-func copyHeader(dst, src http.Header) {
+// concern one connection or the provider's domain, and without the key's secret.
+func copyHeader(dst, src http.Header, secret rotate.Secret) {
 	named := connectionNames(src)
 	for name, v := range src {
 		switch name {
@@ -112,6 +113,7 @@ func copyHeader(dst, src http.Header) {
 		if strings.HasPrefix(name, "Access-Control-") && dst["Access-Control-Allow-Origin"] != nil {
 			continue // the proxy answers for its own origin
 		}
+		maskValues(v, secret)
 		if name == "X-Request-Id" {
 			// The proxy's own ID stays; the provider's is told beside it.
 			dst["Llmproxy-Upstream-Request-Id"] = v
@@ -139,15 +141,16 @@ const maxLossHeaders = 20
 func (a *attempt) writeHeader(resp *http.Response, contentType string, raw bool) {
 	h := a.w.Header()
 	if raw {
-		copyHeader(h, resp.Header)
+		copyHeader(h, resp.Header, a.key.Secret)
 	} else {
 		for name, v := range resp.Header {
-			if translatedDown(name) {
-				h[name] = v
+			if name == "X-Request-Id" {
+				name = "Llmproxy-Upstream-Request-Id"
+			} else if !translatedDown(name) {
+				continue
 			}
-		}
-		if id := resp.Header["X-Request-Id"]; id != nil {
-			h["Llmproxy-Upstream-Request-Id"] = id
+			maskValues(v, a.key.Secret)
+			h[name] = v
 		}
 	}
 	a.setAdmitted(h)

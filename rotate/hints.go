@@ -162,7 +162,8 @@ func rateHeader(key string) (name string, field rateField, ok bool) {
 }
 
 func hasPrefixFold(s, prefix string) bool {
-	if len(s) < len(prefix) || s[0]|0x20 != prefix[0]|0x20 {
+	last := len(prefix) - 1
+	if len(s) <= last || s[0]|0x20 != prefix[0]|0x20 || s[last]|0x20 != prefix[last]|0x20 {
 		return false
 	}
 	return s[:len(prefix)] == prefix || strings.EqualFold(s[:len(prefix)], prefix)
