@@ -101,7 +101,7 @@ func TestRawStreamCountsText(t *testing.T) {
 		}
 		x := &exchange{p: &Proxy{config: config{Limits: Limits{Event: 1 << 20, ResponseBody: 1 << 20}}}, w: httptest.NewRecorder(), committed: true}
 		a := &attempt{exchange: x, format: f}
-		raw := &rawStream{a: a, r: bytes.NewReader(stream), skim: skimmer(f), find: textFinder{keys: contentKeys[f]}}
+		raw := newRawStream(a, nil, bytes.NewReader(stream))
 		for e, err := range out.Events(raw) {
 			if err != nil {
 				t.Fatal(f, err)

@@ -42,6 +42,7 @@ var rawStreams = sync.Pool{New: func() any { return new(rawStream) }}
 func newRawStream(a *attempt, resp *http.Response, r io.Reader) *rawStream {
 	s := rawStreams.Get().(*rawStream)
 	s.a, s.resp, s.r, s.skim, s.find = a, resp, r, skimmer(a.format), textFinder{keys: contentKeys[a.format]}
+	s.like.keys = s.find.keys
 	return s
 }
 
@@ -139,19 +140,25 @@ func (s *rawStream) offer() bool {
 	for s.seen < s.whole {
 		// One frame at a time: the first one with content commits, and the
 		// rest may then be skimmed.
-		end := s.seen + firstFrameEnd(s.buf[s.seen:s.whole])
-		frame, skims := s.buf[s.seen:end], s.a.committed && s.skim != nil
-		if skims && s.like.matches(frame) {
-			s.a.text += int64(s.like.textOf(frame))
-			s.seen = end
-			continue
+		rest, skims := s.buf[s.seen:s.whole], s.a.committed && s.skim != nil
+		if skims {
+			if n, text := s.like.next(rest); n > 0 {
+				s.pass(n, text)
+				continue
+			}
 		}
-		if skims && s.skim(frame) {
-			text := s.find.len(frame)
-			s.a.text += int64(text)
-			s.like.set(frame, text)
-			s.seen = end
-			continue
+		end := s.seen + firstFrameEnd(rest)
+		frame := s.buf[s.seen:end]
+		if skims {
+			text, ok := s.like.learn(frame)
+			if !ok && s.skim(frame) {
+				text, ok = s.find.len(frame), true
+				s.like.set(frame, text)
+			}
+			if ok {
+				s.pass(len(frame), text)
+				continue
+			}
 		}
 		if s.repeats() {
 			s.a.text += int64(s.find.len(frame))
@@ -164,6 +171,12 @@ func (s *rawStream) offer() bool {
 		return true
 	}
 	return false
+}
+
+// pass passes over a frame of nothing but content.
+func (s *rawStream) pass(n, text int) {
+	s.a.text += int64(text)
+	s.seen += n
 }
 
 // repeats reports a format that repeats its text at the end, which a decoder
@@ -217,11 +230,8 @@ func (s *rawStream) sendWithoutUsage(frames []byte) error {
 // release gives back what the stream has used.
 func (s *rawStream) release() {
 	s.memory.Release()
-	frame := s.like.frame[:0]
-	if cap(frame) > 4<<10 {
-		frame = nil
-	}
-	*s = rawStream{like: frameShape{frame: frame}}
+	s.like.set(nil, 0)
+	*s = rawStream{like: s.like}
 	rawStreams.Put(s)
 }
 
@@ -279,8 +289,8 @@ func skimmer(f translate.Format) func([]byte) bool {
 	switch f {
 	case translate.OpenAI:
 		return func(b []byte) bool {
-			return !bytes.Contains(b, []byte(`"error"`)) && !given(b, `"usage"`) && !given(b, `"finish_reason"`) &&
-				bytes.HasPrefix(b, []byte("data: {")) // [DONE], event: error
+			return bytes.HasPrefix(b, []byte("data: {")) && // not [DONE], not event: error
+				!given(b, `"finish_reason"`) && !given(b, `"usage"`) && !bytes.Contains(b, []byte(`"error"`))
 		}
 	case translate.Anthropic:
 		return func(b []byte) bool {

@@ -58,32 +58,6 @@ func TestRawStreamCutInOneRead(t *testing.T) {
 	}
 }
 
-func TestFrameShape(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want bool
-	}{
-		{`{"content":"he","finish_reason":null}`, `{"content":" hello","finish_reason":null}`, true},
-		{`{"content":"he","finish_reason":null}`, `{"content":"he","finish_reason":null}`, true},
-		{`{"content":"he","finish_reason":null}`, `{"content":"he","finish_reason":"stop"}`, false},
-		{`{"content":"a\"","x":1}`, `{"content":"b\\","x":1}`, false},
-		{`{"usage":null}`, `{"usage":{"a":1}}`, false},
-		{`{"content":"aa"}`, `{"content":"a"}`, true},
-		{`{"a":"x","b":"y"}`, `{"a":"z","b":"w"}`, false},
-		{``, `{}`, false},
-		{`{"abc":1}`, `{"error":1}`, false},
-		{`{"content":"a b"}`, `{"content":"a\"c b"}`, false},
-	} {
-		var like frameShape
-		like.set([]byte(c.a), 0)
-		for range 2 { // the second time by what the first found
-			if got := like.matches([]byte(c.b)); got != c.want {
-				t.Errorf("%s, %s: %v", c.a, c.b, got)
-			}
-		}
-	}
-}
-
 func TestSkimmer(t *testing.T) {
 	for f, frames := range map[translate.Format]map[string]bool{
 		translate.OpenAI: {
