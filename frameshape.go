@@ -3,6 +3,8 @@ package llmproxy
 import (
 	"bytes"
 	"slices"
+
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 )
 
 // frameShape is what frames of nothing but content have in common: all but some
@@ -114,20 +116,19 @@ func valueEnd(b []byte, quoted bool) (length, escapes int) {
 		}
 		return i, 0
 	}
-	for ; i < len(b) && b[i] >= ' '; i++ {
-		switch b[i] {
-		case '"':
+	for {
+		i += jsonx.Plain(b[i:])
+		switch {
+		case i < len(b) && b[i] == '"':
 			return i, escapes
-		case '\\':
-			if i++; i == len(b) || b[i] < ' ' {
-				return -1, 0
-			}
-			if escapes++; b[i] == 'u' {
-				escapes += 2 // six bytes for three of UTF-8, mostly
-			}
+		case i+1 >= len(b) || b[i] != '\\' || b[i+1] < ' ':
+			return -1, 0
 		}
+		if escapes++; b[i+1] == 'u' {
+			escapes += 2 // six bytes for three of UTF-8, mostly
+		}
+		i += 2
 	}
-	return -1, 0
 }
 
 func inNumber(c byte) bool {

@@ -152,7 +152,7 @@ func appendText(dst, b []byte) []byte {
 	return append(append(dst, b[from:]...), '"')
 }
 
-// plainUTF8 is plain for text that has not been checked to be UTF-8. It does not
+// plainUTF8 is Plain for text that has not been checked to be UTF-8. It does not
 // look far: what is behind a byte that is not UTF-8 is looked at again.
 func plainUTF8(b []byte) int {
 	if end := 512; len(b) > end {
@@ -161,7 +161,7 @@ func plainUTF8(b []byte) int {
 		}
 		b = b[:end]
 	}
-	n := plain(b)
+	n := Plain(b)
 	if utf8.Valid(b[:n]) {
 		return n
 	}

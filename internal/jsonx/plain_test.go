@@ -33,7 +33,7 @@ func TestPlain(t *testing.T) {
 		if want < 0 {
 			want = len(b)
 		}
-		if got := plain(b); got != want {
+		if got := Plain(b); got != want {
 			t.Fatalf("of %d bytes %d are plain, want %d", len(b), got, want)
 		}
 		if i := bytes.IndexFunc(b[:want], func(r rune) bool { return r >= 0x80 }); i >= 0 {
@@ -115,7 +115,7 @@ func BenchmarkPlain(b *testing.B) {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			b.SetBytes(int64(n))
 			for b.Loop() {
-				plain(s)
+				Plain(s)
 			}
 		})
 	}

@@ -13,11 +13,11 @@ const (
 	highs = 0x8080808080808080
 )
 
-// plain returns how many bytes at the start of s stand for themselves inside a
+// Plain returns how many bytes at the start of s stand for themselves inside a
 // string literal: everything but quotes, backslashes and control characters.
-func plain(s []byte) int { return span(s, 0) }
+func Plain(s []byte) int { return span(s, 0) }
 
-// span is plain, and stops at what is not ASCII, too, where also is highs. Most
+// span is Plain, and stops at what is not ASCII, too, where also is highs. Most
 // of a request is text and images, so short strings are looked at by eight
 // bytes at a time, and long ones by the machine's own search, in windows that
 // grow: a string may go on with an escape soon, and a quote be far away.
@@ -89,7 +89,7 @@ func marks(w, also uint64) uint64 {
 func (d *Decoder) scanString() {
 	d.pos++
 	for {
-		d.pos += plain(d.b[d.pos:])
+		d.pos += Plain(d.b[d.pos:])
 		if d.pos >= len(d.b) {
 			d.syntax("")
 			return
@@ -114,7 +114,7 @@ func (d *Decoder) scanString() {
 // unescape would at those of a string with escapes twice.
 func (d *Decoder) quoted() (s []byte, own bool) {
 	start := d.pos + 1
-	first := start + plain(d.b[start:])
+	first := start + Plain(d.b[start:])
 	switch {
 	case first == len(d.b):
 	case d.b[first] == '"':
@@ -202,7 +202,7 @@ func unescape(s []byte, first int) ([]byte, bool) {
 	out := append(make([]byte, 0, len(s)), s[:first]...)
 	for i := first; i < len(s); {
 		if s[i] != '\\' {
-			n := plain(s[i:])
+			n := Plain(s[i:])
 			if n == 0 {
 				return nil, false
 			}

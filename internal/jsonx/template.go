@@ -54,7 +54,7 @@ func (t *Template) Match(doc []byte) (s []byte, ok bool) {
 		return nil, false
 	}
 	inside := doc[len(before) : len(doc)-len(after)]
-	if plain(inside) == len(inside) {
+	if Plain(inside) == len(inside) {
 		return inside, true
 	}
 	d := Decoder{b: doc[len(before)-1 : len(doc)-len(after)+1]}
