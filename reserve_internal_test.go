@@ -1,6 +1,7 @@
 package llmproxy
 
 import (
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"runtime/debug"
@@ -10,9 +11,19 @@ import (
 	"github.com/go-llmproxy/llmproxy/rotate"
 )
 
+// tune tunes the collector for the time of a test.
+func tune(t *testing.T, percent int, limit int64) {
+	percent, limit = debug.SetGCPercent(percent), debug.SetMemoryLimit(limit)
+	t.Cleanup(func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	})
+}
+
 // The reserve is there from the first request on, goes while many are open,
 // and comes back when half of them are gone.
 func TestReserve(t *testing.T) {
+	tune(t, 100, math.MaxInt64)
 	r := newReserve(8 * openSize)
 	for i, held := range []bool{true, true, true, true, true, true, true, true, false, false} {
 		if r.enter(); (r.held.Load() != nil) != held {
@@ -34,31 +45,32 @@ func TestReserve(t *testing.T) {
 
 // Whoever tunes the collector has decided.
 func TestReserveOfTunedHosts(t *testing.T) {
-	held := func(size int) bool {
-		r := newReserve(size)
-		r.enter()
-		return r.held.Load() != nil
+	for _, c := range []struct {
+		name    string
+		percent int
+		limit   int64
+		size    int
+		want    bool
+	}{
+		{"by default", 100, math.MaxInt64, 1 << 20, true},
+		{"of no size", 100, math.MaxInt64, 0, false},
+		{"beside GOGC=200", 200, math.MaxInt64, 1 << 20, false},
+		{"beside GOGC=off", -1, math.MaxInt64, 1 << 20, false},
+		{"beside GOMEMLIMIT", 100, 8 << 30, 1 << 20, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tune(t, c.percent, c.limit)
+			r := newReserve(c.size)
+			if r.enter(); (r.held.Load() != nil) != c.want {
+				t.Errorf("held is %v", !c.want)
+			}
+		})
 	}
-	if !held(1 << 20) {
-		t.Error("none is held by default")
-	}
-	if held(0) {
-		t.Error("one of no size is held")
-	}
-	percent := debug.SetGCPercent(200)
-	if held(1 << 20) {
-		t.Error("held beside GOGC")
-	}
-	debug.SetGCPercent(percent)
-	limit := debug.SetMemoryLimit(8 << 30)
-	if held(1 << 20) {
-		t.Error("held beside GOMEMLIMIT")
-	}
-	debug.SetMemoryLimit(limit)
 }
 
 // Every request is counted down again, whatever becomes of it.
 func TestReserveCountsRequests(t *testing.T) {
+	tune(t, 100, math.MaxInt64)
 	p, err := New(WithProvider(provider.Compatible("lab", "http://127.0.0.1:0/v1")), WithKeys("lab", rotate.Key{}),
 		WithoutAuth(), WithAuth(func(r *http.Request) (string, error) {
 			if r.Header.Get("Panic") != "" {
