@@ -102,23 +102,19 @@ func headersUp(h http.Header, pass, translated bool) http.Header {
 // concern one connection or the provider's domain, and without the key's secret.
 func copyHeader(dst, src http.Header, secret rotate.Secret) {
 	named := connectionNames(src)
+	cors := dst["Access-Control-Allow-Origin"] != nil // the proxy answers for its own origin
 	for name, v := range src {
+		if isHop(name) || named != nil && named[name] || cors && strings.HasPrefix(name, "Access-Control-") {
+			continue
+		}
 		switch name {
 		case "Set-Cookie", "Content-Length", "Alt-Svc", "Strict-Transport-Security":
 			continue
-		}
-		if isHop(name) || named[name] {
-			continue
-		}
-		if strings.HasPrefix(name, "Access-Control-") && dst["Access-Control-Allow-Origin"] != nil {
-			continue // the proxy answers for its own origin
+		case "X-Request-Id":
+			// The proxy's own ID stays; the provider's is told beside it.
+			name = "Llmproxy-Upstream-Request-Id"
 		}
 		maskValues(v, secret)
-		if name == "X-Request-Id" {
-			// The proxy's own ID stays; the provider's is told beside it.
-			dst["Llmproxy-Upstream-Request-Id"] = v
-			continue
-		}
 		dst[name] = v
 	}
 }
@@ -170,9 +166,9 @@ func (a *attempt) writeHeader(resp *http.Response, contentType string, raw bool)
 			h.Add("Llmproxy-Loss", "… and "+strconv.Itoa(len(a.losses)-i)+" more")
 			break
 		}
-		h.Add("Llmproxy-Loss", headerText(l))
+		h["Llmproxy-Loss"] = append(h["Llmproxy-Loss"], headerText(l))
 	}
-	a.rec.Losses = append(a.rec.Losses[:0], a.losses...)
+	a.rec.Losses = a.losses
 	a.rec.Status = resp.StatusCode
 	a.committed = true
 }
@@ -184,10 +180,15 @@ func headerText(l translate.Loss) string {
 	if len(s) > 200 {
 		s = s[:200]
 	}
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return strings.Map(func(r rune) rune {
+				if r < ' ' || r > '~' {
+					return '?'
+				}
+				return r
+			}, s)
 		}
-		return r
-	}, s)
+	}
+	return s
 }

@@ -176,8 +176,8 @@ func (h *history) totals() []modelTotal {
 type durations [50]uint32
 
 func (d *durations) add(v time.Duration) {
-	i := int(2 * math.Log2(float64(max(v, time.Millisecond))/float64(time.Millisecond)))
-	d[min(i, len(d)-1)]++
+	ms := float64(max(v, time.Millisecond)) / float64(time.Millisecond)
+	d[min(math.Ilogb(ms*ms), len(d)-1)]++
 }
 
 // quantile returns the upper bound of the bucket in which a part q of the

@@ -74,7 +74,7 @@ func (b *passBody) Read(p []byte) (int, error) {
 func (a *attempt) relayRaw(resp *http.Response) error {
 	a.writeHeader(resp, "", true)
 	if resp.ContentLength >= 0 {
-		a.w.Header().Set("Content-Length", strconv.FormatInt(resp.ContentLength, 10))
+		a.set(a.w.Header(), "Content-Length", strconv.FormatInt(resp.ContentLength, 10))
 	}
 	for name := range resp.Trailer {
 		a.w.Header().Add("Trailer", name)

@@ -327,3 +327,31 @@ func FuzzClassify(f *testing.F) {
 		}
 	})
 }
+
+// Names of limits are the providers' own, and so may be headers of other
+// beginnings.
+func TestHeadroomNames(t *testing.T) {
+	known := func(n, limit int64) Headroom { return Headroom{Known: true, Remaining: n, Limit: limit} }
+	for _, c := range []struct {
+		h                http.Header
+		requests, tokens Headroom
+	}{
+		{header("X-RateLimit-Remaining", "3", "X-RateLimit-Limit", " 7 "), known(3, 7), Headroom{}},
+		{header("x-ratelimit-remaining-req-minute", "3", "x-ratelimit-limit-req-minute", "4"), known(3, 4), Headroom{}},
+		{header("x-ratelimit-remaining-tokens-day", "5", "x-ratelimit-limit-tokens-day", "9", "x-ratelimit-remaining-tokens-minute", "1", "x-ratelimit-limit-tokens-minute", "9",
+			"x-ratelimit-remaining-tokens-month", "8", "x-ratelimit-limit-tokens-month", "9", "x-ratelimit-remaining-requests-day", "2", "x-ratelimit-remaining-requests-minute", "6"), known(2, 0), known(1, 9)},
+		{header("anthropic-ratelimit-requests-remaining", "3", "anthropic-ratelimit-requests-limit", "4", "anthropic-ratelimit-requests-other", "0"), known(3, 4), Headroom{}},
+		{header("X-Ratelimit-Remaining-Tokens", "3000000000", "X-Ratelimit-Limit-Tokens", "4000000000"), Headroom{}, known(3000000000, 4000000000)},
+		{header("X-Ratelimit-", "1", "X-Ratelimit", "1", "X-Ratelimit-Other", "1", "X-Ratelimit-Other-Requests", "1", "Anthropic-Ratelimit-", "1", "Anthropic-Ratelimit-Remaining", "1",
+			"X-Ratelimiter-Remaining", "1", "Anthropic-Version-Remaining", "1", "X-Ratelimit-Remaining-Requests", "many"), Headroom{}, Headroom{}},
+		{http.Header{"X-Ratelimit-Remaining": nil, "": {"1"}}, Headroom{}, Headroom{}},
+	} {
+		if o := Classify("acme", 200, c.h, nil, nil); o.Requests != c.requests || o.Tokens != c.tokens {
+			t.Errorf("%v: %+v, %+v", c.h, o.Requests, o.Tokens)
+		}
+	}
+	// Limits of any name that are used up say when to come back.
+	if o := Classify("acme", 429, header("x-ratelimit-remaining-images-day", "0", "x-ratelimit-reset-images-day", "90s", "x-ratelimit-reset-other", "30s"), nil, nil); o.RetryAfter != 90*time.Second {
+		t.Errorf("comes back after %v", o.RetryAfter)
+	}
+}

@@ -100,73 +100,45 @@ func (b *bucket) spent() bool {
 // and anthropic-ratelimit-NAME-{limit,remaining,reset}. They are appended to list.
 func buckets(list []bucket, h http.Header) []bucket {
 	for key, values := range h {
-		name, field, ok := rateHeader(key)
-		if !ok || len(values) == 0 {
+		// Both prefixes have a hyphen where hardly any other header has one.
+		if len(key) < 12 || key[11] != '-' && key[9] != '-' {
+			continue
+		}
+		name, field := rateHeader(key)
+		if field == "" || len(values) == 0 {
 			continue
 		}
 		i := 0
-		for i < len(list) && list[i].name != name && !strings.EqualFold(list[i].name, name) {
+		for i < len(list) && list[i].name != name {
 			i++
 		}
 		if i == len(list) {
-			list = append(list, bucket{name: name, requests: name == "" || hasPrefixFold(name, "req")})
+			list = append(list, bucket{name: name, requests: name == "" || strings.HasPrefix(name, "Req")})
 		}
 		v := strings.TrimSpace(values[0])
 		switch field {
-		case limitField:
+		case "Limit":
 			list[i].limit = v
-		case remainingField:
+		case "Remaining":
 			list[i].remaining = v
-		case resetField:
+		case "Reset":
 			list[i].reset = v
 		}
 	}
 	return list
 }
 
-// rateField is what a rate-limit header tells of a limit.
-type rateField uint8
-
-const (
-	limitField rateField = iota + 1
-	remainingField
-	resetField
-)
-
-// rateHeader splits a header name into the limit's name and the field.
-func rateHeader(key string) (name string, field rateField, ok bool) {
-	const generic, anthropic = "X-Ratelimit-", "Anthropic-Ratelimit-"
-	var word string
-	switch {
-	case hasPrefixFold(key, generic):
-		word, name, _ = strings.Cut(key[len(generic):], "-")
-	case hasPrefixFold(key, anthropic):
-		rest := key[len(anthropic):]
-		i := strings.LastIndexByte(rest, '-')
-		if i < 0 {
-			return "", 0, false
+// rateHeader splits the name of a rate-limit header, as http.Header spells it,
+// into the limit's name and the field.
+func rateHeader(key string) (name, field string) {
+	if rest, ok := strings.CutPrefix(key, "X-Ratelimit-"); ok {
+		field, name, _ = strings.Cut(rest, "-")
+	} else if rest, ok := strings.CutPrefix(key, "Anthropic-Ratelimit-"); ok {
+		if i := strings.LastIndexByte(rest, '-'); i >= 0 {
+			name, field = rest[:i], rest[i+1:]
 		}
-		name, word = rest[:i], rest[i+1:]
-	default:
-		return "", 0, false
 	}
-	switch {
-	case word == "Limit" || strings.EqualFold(word, "limit"):
-		field = limitField
-	case word == "Remaining" || strings.EqualFold(word, "remaining"):
-		field = remainingField
-	case word == "Reset" || strings.EqualFold(word, "reset"):
-		field = resetField
-	}
-	return name, field, field != 0
-}
-
-func hasPrefixFold(s, prefix string) bool {
-	last := len(prefix) - 1
-	if len(s) <= last || s[0]|0x20 != prefix[0]|0x20 || s[last]|0x20 != prefix[last]|0x20 {
-		return false
-	}
-	return s[:len(prefix)] == prefix || strings.EqualFold(s[:len(prefix)], prefix)
+	return name, field
 }
 
 // reset reads "6m0s", "120ms", "2m59.56s", "7", "7.66", an epoch in seconds or
