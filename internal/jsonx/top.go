@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -181,9 +180,12 @@ func (l *Layout) Pieces(dst [][]byte, edits ...Edit) [][]byte {
 	first := l.open // up to here there is no member left
 	for i := range l.members {
 		m := &l.members[i]
-		edit := slices.IndexFunc(edits, func(e Edit) bool { return string(m.name) == e.Name })
+		edit := 0
+		for edit < len(edits) && edits[edit].Name != string(m.name) {
+			edit++
+		}
 		switch {
-		case edit < 0:
+		case edit == len(edits):
 		case edits[edit].Value != nil && !done[edit]:
 			dst = append(dst, l.b[at:m.start], edits[edit].Value)
 			at, done[edit] = m.end, true
@@ -202,19 +204,18 @@ func (l *Layout) Pieces(dst [][]byte, edits ...Edit) [][]byte {
 	}
 	end := max(at, l.end)
 	dst = append(dst, l.b[at:end])
-	var add Encoder
-	for i, e := range edits {
+	comma := first < l.end
+	for i := range edits {
+		e := &edits[i]
 		if done[i] || e.Value == nil {
 			continue
 		}
-		if len(add.B) > 0 || first < l.end {
-			add.B = append(add.B, ',')
+		name := make([]byte, 0, len(e.Name)+4)
+		if comma {
+			name = append(name, ',')
 		}
-		add.B = append(AppendString(add.B, e.Name), ':')
-		add.B = append(add.B, e.Value...)
-	}
-	if len(add.B) > 0 {
-		dst = append(dst, add.B)
+		comma = true
+		dst = append(dst, append(AppendString(name, e.Name), ':'), e.Value)
 	}
 	return append(dst, l.b[end:])
 }
