@@ -136,21 +136,18 @@ func (l *Layout) Of(b []byte) bool {
 	return l != nil && len(b) == len(l.b) && unsafe.SliceData(b) == unsafe.SliceData(l.b)
 }
 
-// Top is Top of the document.
-func (l *Layout) Top(names ...string) ([][]byte, error) {
-	found := make([][]byte, len(names))
+// Member is Top of the document for one name.
+func (l *Layout) Member(name string) (value []byte, err error) {
 	for i := range l.members {
-		for j, name := range names {
-			same, err := named(l.members[i].name, name, found[j] != nil)
-			if err != nil {
-				return nil, err
-			}
-			if same {
-				found[j] = l.value(i)
-			}
+		same, err := named(l.members[i].name, name, value != nil)
+		if err != nil {
+			return nil, err
+		}
+		if same {
+			value = l.value(i)
 		}
 	}
-	return found, nil
+	return value, nil
 }
 
 // Get returns the value of the first member of a name, as it stands; nil where
