@@ -139,12 +139,12 @@ func (l *Layout) Of(b []byte) bool {
 // Member is Top of the document for one name.
 func (l *Layout) Member(name string) (value []byte, err error) {
 	for i := range l.members {
-		same, err := named(l.members[i].name, name, value != nil)
-		if err != nil {
-			return nil, err
-		}
-		if same {
-			value = l.value(i)
+		if key := l.members[i].name; len(key) == len(name) { // else it is another one, as nearly all are
+			if same, err := named(key, name, value != nil); err != nil {
+				return nil, err
+			} else if same {
+				value = l.value(i)
+			}
 		}
 	}
 	return value, nil
