@@ -47,11 +47,10 @@ func (x *exchange) serveChat() error {
 		return err
 	}
 	serve := func() error {
-		j, done, err := x.chatJob(targets)
-		if done || err != nil {
+		if done, err := x.prepareChat(targets); done || err != nil {
 			return err
 		}
-		return x.run(targets, j)
+		return x.run(targets, chatJob)
 	}
 	if x.p.cache != nil {
 		return x.cached(serve)
@@ -80,22 +79,23 @@ func (x *exchange) asked() ([]target, error) {
 	return x.p.targets(model, x.rt.format)
 }
 
-// chatJob prepares to ask the targets. Done says that there is no need to.
-func (x *exchange) chatJob(targets []target) (j *job, done bool, err error) {
+var chatJob = &job{op: provider.Chat, call: (*attempt).chatCall, answer: (*attempt).relay}
+
+// prepareChat prepares to ask the targets. Done says that there is no need to.
+func (x *exchange) prepareChat(targets []target) (done bool, err error) {
 	// Whether any of this must be read is known before a key is taken, as the
 	// conversation may carry state of a certain key.
 	if f, ok := targets[0].formatFor(x.rt.format); x.sealed || ok && f != x.rt.format {
 		if err := x.parseRequest(); err != nil {
-			return nil, false, err
+			return false, err
 		}
 	}
-	j = &job{op: provider.Chat, call: (*attempt).chatCall, answer: (*attempt).relay}
 	if g := x.p.gateway; g != nil && g.Universal {
-		if done, err := x.runUniversal(targets, j); done && (err == nil || x.committed || !x.direct) {
-			return nil, true, err
+		if done, err := x.runUniversal(targets, chatJob); done && (err == nil || x.committed || !x.direct) {
+			return true, err
 		}
 	}
-	return j, false, nil
+	return false, nil
 }
 
 // forget gives back the memory of a request that is answered for good: its

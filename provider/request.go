@@ -139,7 +139,8 @@ func (p *HTTP) pathRequest(ctx context.Context, c *Call, k rotate.Key, method, p
 			auth = a
 		}
 	}
-	body, err := edited(nil, c, c.Model, nil)
+	var few [8][]byte
+	body, err := edited(few[:0], c, c.Model, nil)
 	if err != nil {
 		return nil, err
 	}
