@@ -79,6 +79,7 @@ func (x *exchange) asked() ([]target, error) {
 	return x.p.targets(model, x.rt.format)
 }
 
+// chatJob is what every chat wants.
 var chatJob = &job{op: provider.Chat, call: (*attempt).chatCall, answer: (*attempt).relay}
 
 // prepareChat prepares to ask the targets. Done says that there is no need to.
