@@ -60,9 +60,7 @@ func keyAuth(keys []rotate.Secret) AuthFunc {
 	set := newKeySet(keys)
 	return func(r *http.Request) (string, error) {
 		found := 0
-		for _, c := range credentials(r) {
-			found |= set.has(c)
-		}
+		credentials(r, func(c string) { found |= set.has(c) })
 		if found == 0 {
 			return "", errUnauthorized
 		}
@@ -78,9 +76,8 @@ var credentialHeaders = []string{"Authorization", "X-Api-Key", "X-Goog-Api-Key",
 // a key to OpenAI's realtime API.
 const wsKeyProtocol = "openai-insecure-api-key."
 
-// credentials returns what the client offers as its key.
-func credentials(r *http.Request) []string {
-	var out []string
+// credentials shows what the client offers as its key.
+func credentials(r *http.Request, show func(string)) {
 	for _, name := range credentialHeaders {
 		for _, v := range r.Header[name] {
 			if name == "Authorization" {
@@ -96,22 +93,21 @@ func credentials(r *http.Request) []string {
 					continue
 				}
 			}
-			out = append(out, v)
+			show(v)
 		}
 	}
 	if strings.Contains(r.URL.RawQuery, "k") {
 		if v := r.URL.Query().Get("key"); v != "" {
-			out = append(out, v)
+			show(v)
 		}
 	}
 	for _, v := range r.Header["Sec-Websocket-Protocol"] {
 		for p := range strings.SplitSeq(v, ",") {
 			if k, ok := strings.CutPrefix(strings.TrimSpace(p), wsKeyProtocol); ok {
-				out = append(out, k)
+				show(k)
 			}
 		}
 	}
-	return out
 }
 
 // withoutKey returns a raw query without the parameter "key" and with every

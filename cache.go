@@ -183,9 +183,7 @@ func (x *exchange) answerKey() answerKey {
 	} else {
 		put(h, x.rec.Principal)
 		if x.rec.Principal == "" { // of holders of several keys nobody is named
-			for _, c := range credentials(x.r) {
-				put(h, c)
-			}
+			credentials(x.r, func(c string) { put(h, c) })
 		}
 	}
 	put(h, x.r.URL.EscapedPath())

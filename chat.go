@@ -47,11 +47,10 @@ func (x *exchange) serveChat() error {
 		return err
 	}
 	serve := func() error {
-		j, done, err := x.chatJob(targets)
-		if done || err != nil {
+		if done, err := x.prepareChat(targets); done || err != nil {
 			return err
 		}
-		return x.run(targets, j)
+		return x.run(targets, chatJob)
 	}
 	if x.p.cache != nil {
 		return x.cached(serve)
@@ -80,22 +79,24 @@ func (x *exchange) asked() ([]target, error) {
 	return x.p.targets(model, x.rt.format)
 }
 
-// chatJob prepares to ask the targets. Done says that there is no need to.
-func (x *exchange) chatJob(targets []target) (j *job, done bool, err error) {
+// chatJob is what every chat wants.
+var chatJob = &job{op: provider.Chat, call: (*attempt).chatCall, answer: (*attempt).relay}
+
+// prepareChat prepares to ask the targets. Done says that there is no need to.
+func (x *exchange) prepareChat(targets []target) (done bool, err error) {
 	// Whether any of this must be read is known before a key is taken, as the
 	// conversation may carry state of a certain key.
 	if f, ok := targets[0].formatFor(x.rt.format); x.sealed || ok && f != x.rt.format {
 		if err := x.parseRequest(); err != nil {
-			return nil, false, err
+			return false, err
 		}
 	}
-	j = &job{op: provider.Chat, call: x.chatCall(x.rec.ModelAsked), answer: (*attempt).relay}
 	if g := x.p.gateway; g != nil && g.Universal {
-		if done, err := x.runUniversal(targets, j); done && (err == nil || x.committed || !x.direct) {
-			return nil, true, err
+		if done, err := x.runUniversal(targets, chatJob); done && (err == nil || x.committed || !x.direct) {
+			return true, err
 		}
 	}
-	return j, false, nil
+	return false, nil
 }
 
 // forget gives back the memory of a request that is answered for good: its
@@ -142,41 +143,40 @@ func (x *exchange) parseRequest() error {
 
 // chatCall builds an attempt's call: the client's bytes where the target
 // speaks its format, else the request translated, from scratch each time.
-func (x *exchange) chatCall(asked string) func(*attempt) (*provider.Call, error) {
-	return func(a *attempt) (*provider.Call, error) {
-		f, ok := a.target.formatFor(x.rt.format)
-		if !ok {
-			return nil, translate.Errorf(translate.Unsupported, "%s does not serve chat for the model %s", a.target.provider.Name(), quote(a.target.model))
-		}
-		a.format, a.out = f, a.target.outbound(f)
-		a.unasked = a.asksUsage()
-		c := &provider.Call{
-			Op: provider.Chat, Format: f, Model: a.target.model, Stream: x.stream, Translated: f != x.rt.format,
-			Header: headersUp(x.r.Header, false, f != x.rt.format),
-		}
-		if !c.Translated && !x.sealed {
-			c.Body, c.Layout, c.Edits = a.body, a.layout, a.edits(asked)
-			return c, nil
-		}
-		req, err := a.neutral()
-		if err != nil {
-			return nil, err
-		}
-		model := x.req.Model
-		req.Model = a.target.model // it may be x.req: while it is written
-		body, losses, err := a.out.AppendRequest(x.bodies.get(len(x.body)+len(x.body)/8+256).b, req)
-		x.req.Model = model
-		a.losses = append(a.losses, losses...)
-		c.Body = body
-		return c, err
+func (a *attempt) chatCall() (*provider.Call, error) {
+	x := a.exchange
+	f, ok := a.target.formatFor(x.rt.format)
+	if !ok {
+		return nil, translate.Errorf(translate.Unsupported, "%s does not serve chat for the model %s", a.target.provider.Name(), quote(a.target.model))
 	}
+	a.format, a.out = f, a.target.outbound(f)
+	a.unasked = a.asksUsage()
+	c := &provider.Call{
+		Op: provider.Chat, Format: f, Model: a.target.model, Stream: x.stream, Translated: f != x.rt.format,
+		Header: headersUp(x.r.Header, false, f != x.rt.format),
+	}
+	if !c.Translated && !x.sealed {
+		c.Body, c.Layout, c.Edits = x.body, x.layout, a.edits()
+		return c, nil
+	}
+	req, err := a.neutral()
+	if err != nil {
+		return nil, err
+	}
+	model := x.req.Model
+	req.Model = a.target.model // it may be x.req: while it is written
+	body, losses, err := a.out.AppendRequest(x.bodies.get(len(x.body)+len(x.body)/8+256).b, req)
+	x.req.Model = model
+	a.losses = append(a.losses, losses...)
+	c.Body = body
+	return c, err
 }
 
 // edits are what the client's body needs to name the target's model, and to ask
 // for usage where nobody did.
-func (a *attempt) edits(asked string) []provider.Edit {
+func (a *attempt) edits() []provider.Edit {
 	var edits []provider.Edit
-	if a.target.model != asked && a.rt.format != translate.Gemini {
+	if a.target.model != a.rec.ModelAsked && a.rt.format != translate.Gemini {
 		edits = append(edits, provider.Edit{Name: "model", Value: jsonx.AppendString(make([]byte, 0, len(a.target.model)+2), a.target.model)})
 	}
 	if a.unasked {

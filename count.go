@@ -49,7 +49,7 @@ func (x *exchange) serveCount() error {
 		same := f == x.rt.format && !x.sealed
 		c := &provider.Call{Op: provider.CountTokens, Format: f, Model: a.target.model, Translated: !same, Header: headersUp(x.r.Header, false, !same)}
 		if same {
-			c.Body, c.Layout, c.Edits = x.body, x.layout, a.edits(model)
+			c.Body, c.Layout, c.Edits = x.body, x.layout, a.edits()
 			return c, nil
 		}
 		server, ok := x.inbound().(countServer)

@@ -34,11 +34,11 @@ func (x *exchange) serveEmbeddings() error {
 	if err != nil {
 		return err
 	}
-	return x.cached(func() error { return x.embed(model, targets) })
+	return x.cached(func() error { return x.embed(targets) })
 }
 
 // embed asks the targets.
-func (x *exchange) embed(model string, targets []target) error {
+func (x *exchange) embed(targets []target) error {
 	var asked *translate.EmbeddingRequest // parsed where a target needs it
 	parse := func() (err error) {
 		if asked == nil {
@@ -64,7 +64,7 @@ func (x *exchange) embed(model string, targets []target) error {
 			c.Header = headersUp(x.r.Header, false, c.Translated)
 			a.format = translate.OpenAI
 			if ec == nil {
-				c.Body, c.Layout, c.Edits = x.body, x.layout, a.edits(model)
+				c.Body, c.Layout, c.Edits = x.body, x.layout, a.edits()
 				return c, nil
 			}
 			a.format = ""
@@ -212,7 +212,7 @@ func (x *exchange) serveForward() error {
 		if multi {
 			c.Body, err = withFormModel(x.body, params["boundary"], a.target.model)
 		} else {
-			c.Body, c.Layout, c.Edits = x.body, x.layout, a.edits(model)
+			c.Body, c.Layout, c.Edits = x.body, x.layout, a.edits()
 		}
 		return c, err
 	}})

@@ -111,9 +111,11 @@ func (x *exchange) modelMember() (model string, stream bool, err error) {
 	if err := x.checkBody(); err != nil {
 		return "", false, err
 	}
-	found, err := x.layout.Top("model", "stream", "stream_options")
-	if err != nil {
-		return "", false, unusable(err)
+	var found [3][]byte
+	for i, name := range [...]string{"model", "stream", "stream_options"} {
+		if found[i], err = x.layout.Member(name); err != nil {
+			return "", false, unusable(err)
+		}
 	}
 	x.streamOptions = found[2]
 	switch jsonx.KindOf(found[0]) {
@@ -148,7 +150,7 @@ func memberError(param, msg string) error {
 
 // strict reports whether losses are refused.
 func (x *exchange) strict() bool {
-	return x.p.strict || strings.EqualFold(x.r.Header.Get("Llmproxy-Strict"), "true")
+	return x.p.strict || strings.EqualFold(first(x.r.Header, "Llmproxy-Strict"), "true")
 }
 
 // refuseLosses returns an error if the request cannot be translated without

@@ -56,6 +56,9 @@ func join(base, path string) string {
 // climbs reports whether a segment is, or decodes to something that holds, a
 // "." or ".." segment. It decodes twice, because some servers do.
 func climbs(seg string) bool {
+	if !strings.ContainsAny(seg, ".%") { // no dot, however it is escaped
+		return false
+	}
 	for range 3 {
 		for part := range strings.FieldsFuncSeq(seg, func(r rune) bool { return r == '/' || r == '\\' }) {
 			if part, _, _ = strings.Cut(part, ";"); part == "." || part == ".." {

@@ -11,10 +11,20 @@ import (
 // that a client sent, so that a long one is not copied to change a few bytes.
 type pieces [][]byte
 
-// longBody is a body that is not worth a copy. A shorter one is better in one
-// piece, which net/http writes together with the header; and as it may be read
-// when an exchange is over, in one of its own.
+// longBody is a body that is not worth a copy.
 const longBody = 16 << 10
+
+// getBody returns a request's GetBody. A short body is better in one piece, as a
+// bytes.Reader, which net/http writes together with the header; and as it may be
+// read when an exchange is over, in one of its own.
+func (p pieces) getBody() func() (io.ReadCloser, error) {
+	if p.len() < longBody {
+		b := bytes.Join(p, nil)
+		return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
+	}
+	own := slices.Clone(p)
+	return func() (io.ReadCloser, error) { return own.body(), nil }
+}
 
 func (p pieces) len() int64 {
 	n := 0
@@ -31,14 +41,8 @@ func (p pieces) join() []byte {
 	return bytes.Join(p, nil)
 }
 
-// body returns what reads the pieces. A short one is a bytes.Reader, which
-// net/http knows.
-func (p pieces) body() io.ReadCloser {
-	if len(p) == 1 && len(p[0]) < longBody {
-		return io.NopCloser(bytes.NewReader(p[0]))
-	}
-	return &piecesReader{slices.Clone(p)}
-}
+// body returns what reads the pieces.
+func (p pieces) body() io.ReadCloser { return &piecesReader{slices.Clone(p)} }
 
 // piecesReader reads pieces. It takes them off the front.
 type piecesReader struct{ left pieces }

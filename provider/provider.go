@@ -98,7 +98,7 @@ type Edit struct {
 
 // JSON returns Body with the Edits made: Body itself where there are none.
 func (c *Call) JSON() ([]byte, error) {
-	body, err := edited(c, c.Model, nil)
+	body, err := edited(nil, c, c.Model, nil)
 	if err != nil {
 		return nil, err
 	}

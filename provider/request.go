@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"io"
@@ -69,7 +68,8 @@ func (p *HTTP) endpointRequest(ctx context.Context, c *Call, k rotate.Key, w *wa
 	if err := w.errs[index(c.Stream)]; err != nil {
 		return nil, err
 	}
-	body, err := edited(c, w.model, w.rules[index(c.Translated)])
+	var few [8][]byte
+	body, err := edited(few[:0], c, w.model, w.rules[index(c.Translated)])
 	if err != nil {
 		return nil, err
 	}
@@ -80,12 +80,8 @@ func (p *HTTP) endpointRequest(ctx context.Context, c *Call, k rotate.Key, w *wa
 	if auth == nil {
 		auth = p.Auth
 	}
-	r, err := p.newRequest(ctx, c, http.MethodPost, "/")
-	if err != nil {
-		return nil, err
-	}
-	address := w.urls[index(c.Stream)]
-	*r.URL, r.Host = *address, address.Host
+	address := *w.urls[index(c.Stream)]
+	r := (&http.Request{Method: http.MethodPost, URL: &address, Host: address.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(p.context(ctx, c))
 	return p.request(r, c, k, body, auth, w.Header)
 }
 
@@ -143,7 +139,8 @@ func (p *HTTP) pathRequest(ctx context.Context, c *Call, k rotate.Key, method, p
 			auth = a
 		}
 	}
-	body, err := edited(c, c.Model, nil)
+	var few [8][]byte
+	body, err := edited(few[:0], c, c.Model, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -157,12 +154,17 @@ func (p *HTTP) pathRequest(ctx context.Context, c *Call, k rotate.Key, method, p
 // jsonType is a header's value, which nobody changes in place.
 var jsonType = []string{"application/json"}
 
+// context tells the provider's Wrap what the request is for.
+func (p *HTTP) context(ctx context.Context, c *Call) context.Context {
+	if p.Wrap == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, wrappedKey{}, wrapped{c.Op, c.Stream})
+}
+
 // newRequest returns a request that is still bare.
 func (p *HTTP) newRequest(ctx context.Context, c *Call, method, target string) (*http.Request, error) {
-	if p.Wrap != nil {
-		ctx = context.WithValue(ctx, wrappedKey{}, wrapped{c.Op, c.Stream})
-	}
-	r, err := http.NewRequestWithContext(ctx, method, target, nil)
+	r, err := http.NewRequestWithContext(p.context(ctx, c), method, target, nil)
 	if err != nil {
 		return nil, p.noAddress()
 	}
@@ -179,17 +181,14 @@ func (p *HTTP) noAddress() error {
 func (p *HTTP) request(r *http.Request, c *Call, k rotate.Key, body pieces, auth Auth, extra http.Header) (*http.Request, error) {
 	switch {
 	case c.Body != nil:
-		if r.ContentLength = body.len(); r.ContentLength < longBody {
-			body = pieces{bytes.Join(body, nil)}
-		}
-		r.GetBody = func() (io.ReadCloser, error) { return body.body(), nil }
+		r.ContentLength, r.GetBody = body.len(), body.getBody()
 		r.Body, _ = r.GetBody()
 	case c.BodyReader != nil && c.ContentLength != 0:
 		r.Body = io.NopCloser(c.BodyReader)
 		r.ContentLength = c.ContentLength
 	}
-	if c.Header != nil {
-		r.Header = c.Header
+	if r.Header = c.Header; r.Header == nil {
+		r.Header = http.Header{}
 	}
 	if c.ContentType != "" {
 		r.Header["Content-Type"] = []string{c.ContentType}

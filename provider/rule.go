@@ -60,12 +60,12 @@ func neutral(name string, value []byte) bool {
 	return false
 }
 
-// edited returns the call's body with its edits made and as the rules, which
-// are for its model, have it: the very same bytes, in one piece, where there is
-// nothing to do.
-func edited(c *Call, model string, rules []*Rule) (pieces, error) {
+// edited appends to dst the call's body with its edits made and as the rules,
+// which are for its model, have it: the very same bytes, in one piece, where
+// there is nothing to do.
+func edited(dst pieces, c *Call, model string, rules []*Rule) (pieces, error) {
 	if len(c.Edits) == 0 && model == c.Model && len(rules) == 0 {
-		return pieces{c.Body}, nil
+		return append(dst, c.Body), nil
 	}
 	top := c.Layout
 	if !top.Of(c.Body) {
@@ -74,11 +74,7 @@ func edited(c *Call, model string, rules []*Rule) (pieces, error) {
 			return nil, translate.Errorf(translate.InvalidRequest, "the request body is not a JSON object")
 		}
 	}
-	more := 1 // the model
-	if len(rules) > 0 {
-		more = 4
-	}
-	e := edits{call: c, model: model, top: top, made: make([]jsonx.Edit, 0, len(c.Edits)+more)}
+	e := edits{call: c, model: model, top: top, made: make([]jsonx.Edit, 0, len(c.Edits)+4)}
 	for _, ed := range c.Edits {
 		e.made = append(e.made, jsonx.Edit(ed))
 	}
@@ -91,16 +87,13 @@ func edited(c *Call, model string, rules []*Rule) (pieces, error) {
 		r.apply(&e)
 	}
 	if len(e.made) == 0 {
-		return pieces{c.Body}, nil
+		return append(dst, c.Body), nil
 	}
-	return top.Pieces(make(pieces, 0, 2*len(e.made)+2), e.made...), nil
+	return top.Pieces(dst, e.made...), nil
 }
 
 func (r *Rule) apply(e *edits) {
-	if v, ok := e.get(r.If); r.If != "" && (!ok || r.IfValue != "" && string(v) != r.IfValue) {
-		return
-	}
-	if v, ok := e.get(r.Unless); r.Unless != "" && ok && (r.UnlessValue == "" || string(v) == r.UnlessValue) {
+	if r.If != "" && !e.has(r.If, r.IfValue) || r.Unless != "" && e.has(r.Unless, r.UnlessValue) {
 		return
 	}
 	for _, name := range r.Drop {
@@ -225,6 +218,13 @@ func (e *edits) get(name string) (value []byte, ok bool) {
 		}
 	}
 	return nil, false
+}
+
+// has reports whether a member is there and, where want is not empty, has that
+// value.
+func (e *edits) has(name, want string) bool {
+	v, ok := e.get(name)
+	return ok && (want == "" || string(v) == want)
 }
 
 // set gives a member a value; nil drops it. An object that is left empty by

@@ -149,27 +149,16 @@ func (d *Decoder) Kind() Kind {
 	if d.err != nil {
 		return Invalid
 	}
-	d.space()
-	if d.pos >= len(d.b) {
+	if d.space(); d.pos >= len(d.b) {
 		return Invalid
 	}
-	switch c := d.b[d.pos]; c {
-	case '{':
-		return Object
-	case '[':
-		return Array
-	case '"':
-		return String
-	case 't', 'f':
-		return Bool
-	case 'n':
-		return Null
-	default:
-		if c == '-' || c >= '0' && c <= '9' {
-			return Number
-		}
-		return Invalid
-	}
+	return kinds[d.b[d.pos]]
+}
+
+// kinds are those of the values that begin with a byte.
+var kinds = [256]Kind{
+	'{': Object, '[': Array, '"': String, 't': Bool, 'f': Bool, 'n': Null, '-': Number,
+	'0': Number, '1': Number, '2': Number, '3': Number, '4': Number, '5': Number, '6': Number, '7': Number, '8': Number, '9': Number,
 }
 
 // expect positions d at the next value and reports whether it is a want. A
@@ -209,15 +198,13 @@ func (d *Decoder) member(at int) (key []byte, next int) {
 	if !d.another(at, '}') {
 		return nil, -1
 	}
-	if d.pos >= len(d.b) || d.b[d.pos] != '"' {
+	if !d.at('"') {
 		d.syntax("expected an object key")
 		return nil, -1
 	}
-	key, _ = d.quoted()
-	if d.space(); d.err != nil || !d.punct(':') {
+	if key, _ = d.quoted(); d.err != nil || !d.punct(':') {
 		return nil, -1
 	}
-	d.space()
 	return key, d.pos
 }
 
@@ -230,17 +217,14 @@ func (d *Decoder) another(at int, end byte) bool {
 	if d.err != nil {
 		return false
 	}
-	if d.space(); d.pos < len(d.b) && d.b[d.pos] == end {
+	if at >= 0 && d.at(',') { // nearly always
+		return d.punct(',')
+	}
+	if d.space(); d.at(end) {
 		d.leave()
 		return false
 	}
-	if at >= 0 {
-		if !d.punct(',') {
-			return false
-		}
-		d.space()
-	}
-	return true
+	return at < 0 || d.punct(',')
 }
 
 // Elements iterates over the elements of an array, or over none when the value
@@ -280,16 +264,21 @@ func (d *Decoder) enter() bool {
 
 func (d *Decoder) leave() { d.depth--; d.pos++ }
 
-func (d *Decoder) punct(c byte) bool {
-	if d.pos < len(d.b) && d.b[d.pos] == c {
-		d.pos++
-		return true
-	}
-	d.missing(c)
-	return false
-}
+// at reports whether c is the next byte.
+func (d *Decoder) at(c byte) bool { return d.pos < len(d.b) && d.b[d.pos] == c }
 
-func (d *Decoder) missing(c byte) { d.syntax("expected " + strconv.QuoteRune(rune(c))) }
+// punct reads c, and the white space around it.
+func (d *Decoder) punct(c byte) bool {
+	if !d.at(c) {
+		if d.space(); !d.at(c) {
+			d.syntax("expected " + strconv.QuoteRune(rune(c)))
+			return false
+		}
+	}
+	d.pos++
+	d.space()
+	return true
+}
 
 // Raw reads the next value and returns its bytes as they stand in the
 // document. They alias the document.

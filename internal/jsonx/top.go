@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -137,21 +136,18 @@ func (l *Layout) Of(b []byte) bool {
 	return l != nil && len(b) == len(l.b) && unsafe.SliceData(b) == unsafe.SliceData(l.b)
 }
 
-// Top is Top of the document.
-func (l *Layout) Top(names ...string) ([][]byte, error) {
-	found := make([][]byte, len(names))
+// Member is Top of the document for one name.
+func (l *Layout) Member(name string) (value []byte, err error) {
 	for i := range l.members {
-		for j, name := range names {
-			same, err := named(l.members[i].name, name, found[j] != nil)
-			if err != nil {
+		if key := l.members[i].name; len(key) == len(name) { // else it is another one, as nearly all are
+			if same, err := named(key, name, value != nil); err != nil {
 				return nil, err
-			}
-			if same {
-				found[j] = l.value(i)
+			} else if same {
+				value = l.value(i)
 			}
 		}
 	}
-	return found, nil
+	return value, nil
 }
 
 // Get returns the value of the first member of a name, as it stands; nil where
@@ -181,9 +177,12 @@ func (l *Layout) Pieces(dst [][]byte, edits ...Edit) [][]byte {
 	first := l.open // up to here there is no member left
 	for i := range l.members {
 		m := &l.members[i]
-		edit := slices.IndexFunc(edits, func(e Edit) bool { return string(m.name) == e.Name })
+		edit := 0
+		for edit < len(edits) && edits[edit].Name != string(m.name) {
+			edit++
+		}
 		switch {
-		case edit < 0:
+		case edit == len(edits):
 		case edits[edit].Value != nil && !done[edit]:
 			dst = append(dst, l.b[at:m.start], edits[edit].Value)
 			at, done[edit] = m.end, true
@@ -202,19 +201,18 @@ func (l *Layout) Pieces(dst [][]byte, edits ...Edit) [][]byte {
 	}
 	end := max(at, l.end)
 	dst = append(dst, l.b[at:end])
-	var add Encoder
-	for i, e := range edits {
+	comma := first < l.end
+	for i := range edits {
+		e := &edits[i]
 		if done[i] || e.Value == nil {
 			continue
 		}
-		if len(add.B) > 0 || first < l.end {
-			add.B = append(add.B, ',')
+		name := make([]byte, 0, len(e.Name)+4)
+		if comma {
+			name = append(name, ',')
 		}
-		add.B = append(AppendString(add.B, e.Name), ':')
-		add.B = append(add.B, e.Value...)
-	}
-	if len(add.B) > 0 {
-		dst = append(dst, add.B)
+		comma = true
+		dst = append(dst, append(AppendString(name, e.Name), ':'), e.Value)
 	}
 	return append(dst, l.b[end:])
 }
