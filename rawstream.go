@@ -42,7 +42,7 @@ var rawStreams = sync.Pool{New: func() any { return new(rawStream) }}
 func newRawStream(a *attempt, resp *http.Response, r io.Reader) *rawStream {
 	s := rawStreams.Get().(*rawStream)
 	s.a, s.resp, s.r, s.skim, s.find = a, resp, r, skimmer(a.format), textFinder{keys: contentKeys[a.format]}
-	s.like.keys = s.find.keys
+	s.like.begin(a.format)
 	return s
 }
 
@@ -227,10 +227,10 @@ func (s *rawStream) sendWithoutUsage(frames []byte) error {
 	return err
 }
 
-// release gives back what the stream has used.
+// release gives back what the stream has used. What it has learnt of frames stays
+// for the next one.
 func (s *rawStream) release() {
 	s.memory.Release()
-	s.like.set(nil, 0)
 	*s = rawStream{like: s.like}
 	rawStreams.Put(s)
 }
