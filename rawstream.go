@@ -137,10 +137,11 @@ func (s *rawStream) MaxEvent() int { return int(s.a.p.Limits.Event) }
 // offer gives the decoder the next frames that concern it. It reports whether
 // there are any.
 func (s *rawStream) offer() bool {
+	// One frame at a time: the first one with content commits, and the rest may
+	// then be skimmed.
+	skims := s.a.committed && s.skim != nil
 	for s.seen < s.whole {
-		// One frame at a time: the first one with content commits, and the
-		// rest may then be skimmed.
-		rest, skims := s.buf[s.seen:s.whole], s.a.committed && s.skim != nil
+		rest := s.buf[s.seen:s.whole]
 		if skims {
 			if n, text := s.like.next(rest); n > 0 {
 				s.pass(n, text)
