@@ -23,6 +23,7 @@ type eventWriter struct {
 	losses translate.Losses
 	head   []byte // what all chunks begin with
 	opened []byte // head, and what those with a delta go on with
+	text   []byte // opened, and what those with text go on with
 	closed []byte // what these end with
 	blocks []block
 	first  [1]block // most streams have one block at a time
@@ -91,16 +92,23 @@ func (w *eventWriter) start(ev *translate.Event) {
 	head := len(e.B)
 	e.Object().Key("index").Int(0).Key("delta").Object()
 	opened := len(e.B)
+	e.Key("content")
+	text := len(e.B)
 	e.EndObject().Key("logprobs").Null().Key("finish_reason").Null()
 	w.end(&e)
-	w.head, w.opened, w.closed = e.B[:head], e.B[:opened], e.B[opened:]
+	w.head, w.opened, w.text, w.closed = e.B[:head], e.B[:opened], e.B[:text], e.B[text:]
+}
+
+// begin sees to it that there is something to begin chunks with.
+func (w *eventWriter) begin() {
+	if w.head == nil {
+		w.start(&translate.Event{})
+	}
 }
 
 // open begins a chunk with a delta.
 func (w *eventWriter) open(e *jsonx.Encoder) {
-	if w.head == nil {
-		w.start(&translate.Event{})
-	}
+	w.begin()
 	e.B = append(e.B, w.opened...)
 }
 
@@ -188,11 +196,15 @@ func (w *eventWriter) blockDelta(e *jsonx.Encoder, b *block, ev *translate.Event
 	}
 	first := b.empty
 	b.empty = false
+	if b.kind == translate.KindText { // most are
+		w.runes += utf8.RuneCount(ev.Text)
+		w.begin()
+		e.B = append(e.B, w.text...)
+		w.close(e.Text(ev.Text))
+		return
+	}
 	w.open(e)
 	switch b.kind {
-	case translate.KindText:
-		w.runes += utf8.RuneCount(ev.Text)
-		e.Key("content").Text(ev.Text)
 	case translate.KindThinking:
 		b.text = append(b.text, ev.Text...)
 		text := ev.Text
