@@ -214,6 +214,10 @@ func (d *Decoder) member(at int) (key []byte, next int) {
 		return nil, -1
 	}
 	key, _ = d.quoted()
+	if d.err == nil && d.pos+1 < len(d.b) && d.b[d.pos] == ':' && d.b[d.pos+1] > ' ' { // nearly always
+		d.pos++
+		return key, d.pos
+	}
 	if d.space(); d.err != nil || !d.punct(':') {
 		return nil, -1
 	}
