@@ -92,11 +92,7 @@ func (s *Scanner) Next() (*Event, error) {
 		}
 		if !more || s.err != nil {
 			s.current, s.begin = Event{}, -1
-			err := s.general()
-			if !s.framed {
-				s.current.Text, _ = s.like.Match(s.current.Data)
-			}
-			return &s.current, err
+			return &s.current, s.general()
 		}
 		s.fill()
 	}
@@ -227,6 +223,9 @@ var (
 
 func (s *Scanner) event() error {
 	s.current = Event{Name: s.name, Data: s.data, ID: s.id}
+	if !s.framed {
+		s.current.Text, _ = s.like.Match(s.data)
+	}
 	return nil
 }
 

@@ -52,12 +52,18 @@ func (s *streamReader) next(from *sse.Scanner) error {
 	if err != nil {
 		return translate.Truncated(err)
 	}
-	if len(frame.Text) > 0 {
-		s.text(s.likeTo, frame.Text)
+	return s.event(from, frame)
+}
+
+// event reads an event. It is not part of next, as that is a stack's depth where
+// a stream waits.
+func (s *streamReader) event(from *sse.Scanner, e *sse.Event) error {
+	if len(e.Text) > 0 {
+		s.text(s.likeTo, e.Text)
 		return nil
 	}
 	s.textEnd = 0
-	err = s.frame(frame.Data)
+	err := s.frame(e.Data)
 	if s.textEnd > 0 || s.likeTo == nil {
 		from.Like(s.textEnd)
 	}
