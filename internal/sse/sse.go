@@ -44,12 +44,11 @@ type Scanner struct {
 	hasData  bool
 	first    bool // nothing consumed yet: a byte order mark may come
 	skipLF   bool // the last line ended in CR, so an LF right after belongs to it
+	framed   bool // like is of events as they stand in the stream, not of their data
 	current  Event
 	begin    int // where it stands in buf; below 0: general has read it
 	err      error
-
-	like   jsonx.Template
-	framed bool // like is of events as they stand in the stream, not of their data
+	like     jsonx.Template
 }
 
 // FrameReader is a reader that knows where events end. A Scanner takes frames

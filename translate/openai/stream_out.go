@@ -21,10 +21,10 @@ type eventWriter struct {
 	in     Inbound
 	req    *translate.Request
 	losses translate.Losses
-	head   []byte // what all chunks begin with
-	opened []byte // head, and what those with a delta go on with
-	text   []byte // opened, and what those with text go on with
-	closed []byte // what these end with
+	chunk  []byte // what chunks have in common:
+	head   int    // all begin with chunk[:head],
+	opened int    // those with a delta with chunk[:opened],
+	text   int    // and of these those with text with chunk[:text]; chunk[text:] ends them all
 	blocks []block
 	first  [1]block // most streams have one block at a time
 	calls  int64    // how many there were
@@ -89,19 +89,19 @@ func (w *eventWriter) start(ev *translate.Event) {
 	w.in.head(&e, "chat.completion.chunk", ev.ID, ev.Model, ev.Created, w.req)
 	serviceTier(&e, ev.ServiceTier)
 	e.Key("choices").Array()
-	head := len(e.B)
+	w.head = len(e.B)
 	e.Object().Key("index").Int(0).Key("delta").Object()
-	opened := len(e.B)
+	w.opened = len(e.B)
 	e.Key("content")
-	text := len(e.B)
+	w.text = len(e.B)
 	e.EndObject().Key("logprobs").Null().Key("finish_reason").Null()
 	w.end(&e)
-	w.head, w.opened, w.text, w.closed = e.B[:head], e.B[:opened], e.B[:text], e.B[text:]
+	w.chunk = e.B
 }
 
 // begin sees to it that there is something to begin chunks with.
 func (w *eventWriter) begin() {
-	if w.head == nil {
+	if w.chunk == nil {
 		w.start(&translate.Event{})
 	}
 }
@@ -109,11 +109,11 @@ func (w *eventWriter) begin() {
 // open begins a chunk with a delta.
 func (w *eventWriter) open(e *jsonx.Encoder) {
 	w.begin()
-	e.B = append(e.B, w.opened...)
+	e.B = append(e.B, w.chunk[:w.opened]...)
 }
 
 // close ends what open began.
-func (w *eventWriter) close(e *jsonx.Encoder) { e.B = append(e.B, w.closed...) }
+func (w *eventWriter) close(e *jsonx.Encoder) { e.B = append(e.B, w.chunk[w.text:]...) }
 
 func (w *eventWriter) end(e *jsonx.Encoder) {
 	e.EndObject().EndArray()
@@ -199,7 +199,7 @@ func (w *eventWriter) blockDelta(e *jsonx.Encoder, b *block, ev *translate.Event
 	if b.kind == translate.KindText { // most are
 		w.runes += utf8.RuneCount(ev.Text)
 		w.begin()
-		e.B = append(e.B, w.text...)
+		e.B = append(e.B, w.chunk[:w.text]...)
 		w.close(e.Text(ev.Text))
 		return
 	}
@@ -262,7 +262,7 @@ func (w *eventWriter) stop(e *jsonx.Encoder, ev *translate.Event) {
 	finish(e, &ev.Finish)
 	w.end(e)
 	if ev.Usage != nil && w.req != nil && w.req.IncludeUsage {
-		e.B = append(e.B, w.head...)
+		e.B = append(e.B, w.chunk[:w.head]...)
 		e.EndArray()
 		usage(e, ev.Usage)
 		e.B = append(e.B, "}\n\n"...)
