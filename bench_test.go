@@ -62,6 +62,7 @@ func BenchmarkExchange(b *testing.B) {
 			`{"id":"m","type":"message","role":"assistant","model":"claude-sonnet-5-5","content":[{"type":"text","text":"` + text + `"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":211,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":57,"service_tier":"standard"}}`},
 		{"pass", "/openai/v1/chat/completions", chat("gpt-5.5", ""), `{"id":"c","text":"` + text + `"}`},
 		{"same stream", "/v1/chat/completions", chat("openai/gpt-5.5", streamed+counted), stream},
+		{"same stream, unasked", "/v1/chat/completions", chat("openai/gpt-5.5", streamed), stream},
 		{"translated stream", "/v1/chat/completions", chat("anthropic/claude-sonnet-5-5", streamed), messages},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/go-llmproxy/llmproxy/internal/jsonx"
+	"github.com/go-llmproxy/llmproxy/translate"
 )
 
 // frameShape is what frames of nothing but content have in common: all but some
@@ -13,28 +14,40 @@ import (
 // into. Comparing is several times as fast as looking. The zero value is the
 // shape of no frame.
 type frameShape struct {
+	format translate.Format
 	keys   [][]byte // of the members that hold text
 	frame  []byte
 	text   int    // how many bytes of frame are text, and do not vary
-	values []span // that frame has, once one that varies was looked for
-	varies []span // those of them that do, as they stand
+	values []span // that frame has, once one was looked for that varies
+	varies []span // those of them that do
+	rest   int    // how many bytes of frame are text that stands in none of the values
+	old    bool   // frame is another stream's, whose ID and the like differ but do not vary
 }
 
 // span is the inside of a string, which may be text, or a number.
 type span struct {
-	from, to int
-	text     bool
+	from, to     int
+	text, varies bool
 }
 
 const (
 	longestShape = 4 << 10
-	mostVaries   = 8
+	mostValues   = 64
 )
+
+// begin prepares for a stream of a format. Its frames mostly have the shape of
+// the last stream's.
+func (t *frameShape) begin(f translate.Format) {
+	if t.old = true; t.format != f {
+		t.format, t.keys = f, contentKeys[f]
+		t.set(nil, 0)
+	}
+}
 
 // set makes the shape that of a frame with so many bytes of text. No value is
 // known to vary.
 func (t *frameShape) set(frame []byte, text int) {
-	t.frame, t.text, t.values, t.varies = t.frame[:0], text, t.values[:0], t.varies[:0]
+	t.frame, t.text, t.values, t.varies, t.old = t.frame[:0], text, t.values[:0], t.varies[:0], false
 	if len(frame) <= longestShape {
 		t.frame = append(t.frame, frame...)
 	}
@@ -43,63 +56,77 @@ func (t *frameShape) set(frame []byte, text int) {
 // next returns how long the frame is that b begins with, if it has the shape, and
 // else 0; and about how many bytes of it are text.
 func (t *frameShape) next(b []byte) (n, text int) {
-	n, text, _ = t.compare(b)
-	return n, text
+	n, text = t.compare(b, t.varies)
+	return n, t.text + text
 }
 
 // learn reports whether a frame has the shape, be it that some more values vary,
 // and about how many bytes of it are text.
 func (t *frameShape) learn(frame []byte) (text int, ok bool) {
-	for {
-		n, text, parted := t.compare(frame)
-		if n > 0 {
-			return text, n == len(frame)
-		}
-		if !t.vary(parted) {
-			return 0, false
-		}
+	if len(t.values) == 0 {
+		t.findValues()
 	}
+	if n, _ := t.compare(frame, t.values); n == 0 || n != len(frame) {
+		return 0, false
+	}
+	return t.adopt(frame), true
 }
 
-// compare is next. Where n is 0 it returns where in the shape's frame the two
-// part; -1: where there is nothing to learn.
-func (t *frameShape) compare(b []byte) (n, text, parted int) {
-	if len(t.frame) == 0 {
-		return 0, 0, -1
-	}
-	at, text := 0, t.text
-	for i := range t.varies {
-		v := &t.varies[i]
+// compare returns how long the frame is that b begins with, if it differs from
+// the shape's in some values alone, and else 0; and how many bytes of text these
+// have.
+func (t *frameShape) compare(b []byte, values []span) (n, text int) {
+	at := 0
+	for i := range values {
+		v := &values[i]
 		same := t.frame[at:v.from]
 		if !bytes.HasPrefix(b[n:], same) {
-			return 0, 0, at + common(same, b[n:])
+			return 0, 0
 		}
 		n += len(same)
-		length, escapes := valueEnd(b[n:], t.frame[v.from-1] == '"')
+		length, escapes := t.end(v, b[n:])
 		if length < 0 {
-			return 0, 0, -1
+			return 0, 0
 		}
 		if v.text {
 			text += length - escapes
 		}
 		n, at = n+length, v.to
 	}
-	same := t.frame[at:]
-	if !bytes.HasPrefix(b[n:], same) {
-		return 0, 0, at + common(same, b[n:])
+	if same := t.frame[at:]; bytes.HasPrefix(b[n:], same) {
+		return n + len(same), text
 	}
-	return n + len(same), text, 0
+	return 0, 0
 }
 
-// common returns how many bytes a and b have in common at the front.
-func common(a, b []byte) int {
-	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return i
+// end is valueEnd for what stands in the place of a value.
+func (t *frameShape) end(v *span, b []byte) (length, escapes int) {
+	return valueEnd(b, t.frame[v.from-1] == '"')
+}
+
+// adopt makes a frame of the shape the one to compare with, and returns about how
+// many bytes of it are text. What is another than it was varies.
+func (t *frameShape) adopt(frame []byte) (text int) {
+	at, n := 0, 0
+	t.varies, t.text = t.varies[:0], t.rest
+	for i := range t.values {
+		v := &t.values[i]
+		n += v.from - at
+		length, escapes := t.end(v, frame[n:])
+		v.varies = v.varies || !t.old && !bytes.Equal(t.frame[v.from:v.to], frame[n:n+length])
+		at, v.from, v.to = v.to, n, n+length
+		n += length
+		if v.text {
+			text += length - escapes
+		}
+		if v.varies {
+			t.varies = append(t.varies, *v)
+		} else if v.text {
+			t.text += length - escapes
 		}
 	}
-	return n
+	t.frame, t.old = append(t.frame[:0], frame...), false
+	return t.rest + text
 }
 
 // valueEnd returns how long the value is that b begins with: the inside of a
@@ -135,50 +162,34 @@ func inNumber(c byte) bool {
 	return '0' <= c && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E'
 }
 
-// vary has the value vary that stands at a place of the frame. It reports whether
-// there is one that did not.
-func (t *frameShape) vary(at int) bool {
-	if len(t.values) == 0 {
-		t.findValues()
-	}
-	for _, v := range t.values {
-		if v.from <= at && at <= v.to { // the end, too: the other one is longer
-			i, known := slices.BinarySearchFunc(t.varies, v, func(a, b span) int { return a.from - b.from })
-			if known || len(t.varies) == mostVaries {
-				return false
-			}
-			t.varies = slices.Insert(t.varies, i, v)
-			if v.text {
-				t.text -= valueLen(t.frame[v.from-1:])
-			}
-			return true
-		}
-	}
-	return false
-}
-
 // findValues finds the strings that are no keys, and the numbers.
 func (t *frameShape) findValues() {
 	b := t.frame
-	for i := max(bytes.IndexByte(b, '{'), 0); i < len(b); {
+	t.rest = t.text
+	for i := bytes.IndexByte(b, '{'); i >= 0 && i < len(b) && len(t.values) < mostValues; {
+		v := span{from: i, to: i}
 		switch {
 		case b[i] == '"':
-			from := i + 1
-			length, _ := valueEnd(b[from:], true)
+			length, escapes := valueEnd(b[i+1:], true)
 			if length < 0 {
 				return
 			}
-			i = from + length + 1
-			if !bytes.HasPrefix(bytes.TrimLeft(b[i:], " "), []byte(":")) {
-				t.values = append(t.values, span{from, i - 1, t.isText(b[:from-1])})
+			v.from, v.to = i+1, i+1+length
+			if i = v.to + 1; bytes.HasPrefix(bytes.TrimLeft(b[i:], " \t\r\n"), []byte(":")) {
+				continue
+			}
+			if v.text = t.isText(b[:v.from-1]); v.text {
+				t.rest -= length - escapes
 			}
 		case '0' <= b[i] && b[i] <= '9' || b[i] == '-':
 			length, _ := valueEnd(b[i:], false)
-			t.values = append(t.values, span{i, i + length, false})
 			i += length
+			v.to = i
 		default:
 			i++
+			continue
 		}
+		t.values = append(t.values, v)
 	}
 }
 

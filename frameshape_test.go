@@ -43,6 +43,8 @@ func TestFrameShape(t *testing.T) {
 		{`{"abc" :1}`, `{"abd" :1}`, false},
 		{`[DONE]`, `[DONE!]`, false},
 		{`{"a":"x`, `{"a":"y`, false},
+		{"{\"a\"\t:1}", "{\"error\"\t:1}", false},
+		{`5`, `6`, false},
 		{``, `{}`, false},
 	} {
 		a, b := []byte("data: "+c.a+"\n\n"), []byte("data: "+c.b+"\n\n")
@@ -58,9 +60,50 @@ func TestFrameShape(t *testing.T) {
 		}
 	}
 	var like frameShape
+	like.set([]byte("5\n\n"), 0)
+	if _, ok := like.learn([]byte("6\n\n")); ok {
+		t.Error("a frame without an object has values")
+	}
 	like.set([]byte("data: {\"a\":\""+strings.Repeat("x", longestShape)+"\"}\n\n"), 0)
 	if len(like.frame) > 0 {
 		t.Error("a long frame is kept")
+	}
+}
+
+// What a stream's frames have in common is known to the next stream of the format,
+// and to no other. What is the stream's alone, as its ID, still does not vary.
+func TestFrameShapeOutlivesStream(t *testing.T) {
+	frame := func(id, text string) []byte {
+		return []byte(`data: {"id":"` + id + `","choices":[{"delta":{"content":"` + text + `","refusal":null},"finish_reason":null}]}` + "\n\n")
+	}
+	var like frameShape
+	like.begin(translate.OpenAI)
+	like.set(frame("a", "one"), 3)
+	for i, c := range []struct {
+		id, text     string
+		begin        bool
+		shaped, made bool // by next, by learn
+	}{
+		{"a", "three", false, false, true}, {"a", "", false, true, true},
+		{"bcd", "seven", true, false, true}, {"bcd", "x\\n", false, true, true},
+		{"a", "x", false, false, true}, {"e", "x", false, true, true}, // one stream with several IDs
+		{"f", "eight", true, true, true}, {"f", `x","error":"`, false, false, false}, {"f", "x", false, true, true},
+	} {
+		if c.begin {
+			like.begin(translate.OpenAI)
+		}
+		b := frame(c.id, c.text)
+		find := textFinder{keys: like.keys}
+		if n, text := like.next(b); n > 0 != c.shaped || n > 0 && (n != len(b) || text != find.len(b)) {
+			t.Errorf("%d: next returns %d, %d for %s", i, n, text, b)
+		}
+		if text, ok := like.learn(b); ok != c.made || ok && text != find.len(b) {
+			t.Errorf("%d: learn returns %d, %v for %s", i, text, ok, b)
+		}
+	}
+	like.begin(translate.Anthropic)
+	if n, _ := like.next(frame("f", "x")); n > 0 {
+		t.Error("a frame is known by the shape of another format's")
 	}
 }
 

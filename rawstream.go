@@ -42,7 +42,7 @@ var rawStreams = sync.Pool{New: func() any { return new(rawStream) }}
 func newRawStream(a *attempt, resp *http.Response, r io.Reader) *rawStream {
 	s := rawStreams.Get().(*rawStream)
 	s.a, s.resp, s.r, s.skim, s.find = a, resp, r, skimmer(a.format), textFinder{keys: contentKeys[a.format]}
-	s.like.keys = s.find.keys
+	s.like.begin(a.format)
 	return s
 }
 
@@ -137,10 +137,11 @@ func (s *rawStream) MaxEvent() int { return int(s.a.p.Limits.Event) }
 // offer gives the decoder the next frames that concern it. It reports whether
 // there are any.
 func (s *rawStream) offer() bool {
+	// One frame at a time: the first one with content commits, and the rest may
+	// then be skimmed.
+	skims := s.a.committed && s.skim != nil
 	for s.seen < s.whole {
-		// One frame at a time: the first one with content commits, and the
-		// rest may then be skimmed.
-		rest, skims := s.buf[s.seen:s.whole], s.a.committed && s.skim != nil
+		rest := s.buf[s.seen:s.whole]
 		if skims {
 			if n, text := s.like.next(rest); n > 0 {
 				s.pass(n, text)
@@ -227,10 +228,10 @@ func (s *rawStream) sendWithoutUsage(frames []byte) error {
 	return err
 }
 
-// release gives back what the stream has used.
+// release gives back what the stream has used. What it has learnt of frames stays
+// for the next one.
 func (s *rawStream) release() {
 	s.memory.Release()
-	s.like.set(nil, 0)
 	*s = rawStream{like: s.like}
 	rawStreams.Put(s)
 }

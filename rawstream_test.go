@@ -3,6 +3,7 @@ package llmproxy
 import (
 	"io"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -39,6 +40,37 @@ func TestRawStream(t *testing.T) {
 		if want := "data: {\"error\":1}\n\n: x\n\ndata: {\"finish_reason\": \"stop\"}\n\ndata: [DONE]\n\nrest"; string(decoded) != want {
 			t.Errorf("%s: decoder got %q, want %q", name, decoded, want)
 		}
+	}
+}
+
+// What is known of the last stream's frames passes content and nothing else, be it
+// of a stream of another format.
+func TestRawStreamAfterAnother(t *testing.T) {
+	const content = "data: {\"id\":\"%\",\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":null}]}\n\n"
+	const delta = "event: content_block_delta\ndata: {\"text\":\"a\"}\n\n"
+	for i, c := range []struct {
+		format  translate.Format
+		content string
+		rest    string
+	}{
+		{translate.OpenAI, content, "data: {\"id\":\"%\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"},
+		{translate.OpenAI, content, "data: {\"id\":\"%\",\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n"},
+		{translate.OpenAI, content, "data: {\"id\":\"%\",\"choices\":[],\"usage\":{\"x\":1}}\n\ndata: {\"error\":{}}\n\ndata: [DONE]\n\n"},
+		{translate.Anthropic, delta, content},
+		{translate.OpenAI, content, delta},
+		{translate.Anthropic, delta, "event: content_block_stop\ndata: {\"text\":\"a\"}\n\n"},
+	} {
+		id := func(s string) string { return strings.ReplaceAll(s, "%", strconv.Itoa(i)) }
+		in := id(strings.Repeat(c.content, 3) + c.rest + c.content)
+		w := httptest.NewRecorder()
+		x := &exchange{p: &Proxy{config: config{Limits: Limits{Event: 1000}}}, w: w}
+		x.committed = true
+		raw := newRawStream(&attempt{exchange: x, format: c.format}, nil, strings.NewReader(in))
+		decoded, err := io.ReadAll(raw)
+		if err != nil || string(decoded) != id(c.rest) || w.Body.String() != in || x.text != 4 {
+			t.Errorf("%d: %v, %d bytes of text, the client got %q, the decoder %q", i, err, x.text, w.Body, decoded)
+		}
+		raw.release()
 	}
 }
 

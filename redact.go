@@ -40,20 +40,20 @@ func mask(b []byte, of rotate.Secret) {
 // byte of the secret that is rarest in text, as every answer is searched whole:
 // many secrets begin with "sk-", and many words with "s".
 func indexSecret(b []byte, secret string) int {
-	rare := 0
-	for i := range len(secret) {
-		if frequency[secret[i]] < frequency[secret[rare]] {
-			rare = i
+	rare, least := 0, byte(255)
+	for i := 0; i < len(secret) && least > 0; i++ {
+		if f := frequency[secret[i]]; f < least {
+			rare, least = i, f
 		}
 	}
-	for at := rare; at < len(b); at++ {
-		i := bytes.IndexByte(b[at:], secret[rare])
+	last := len(b) - len(secret) // where it may begin
+	for at := 0; at <= last; at++ {
+		i := bytes.IndexByte(b[at+rare:last+rare+1], secret[rare])
 		if i < 0 {
 			break
 		}
-		at += i
-		if start := at - rare; len(b)-start >= len(secret) && string(b[start:start+len(secret)]) == secret {
-			return start
+		if at += i; b[at] == secret[0] && string(b[at:at+len(secret)]) == secret {
+			return at
 		}
 	}
 	return -1

@@ -92,8 +92,12 @@ func (t *translation) event(e *translate.Event) error {
 		return err
 	}
 	a.observeEvent(e)
-	a.lost(e.Losses)
-	e.State = a.claimed(e.State)
+	if len(e.Losses) > 0 {
+		a.lost(e.Losses)
+	}
+	if e.State != nil {
+		e.State = a.claimed(e.State)
+	}
 	if t.buf == nil {
 		t.pooled = sse.Buffers.Get().(*sse.Buffer)
 		t.buf = t.pooled[:0]

@@ -53,7 +53,7 @@ var (
 // the null that then stands in them. Neither can stand in content, where the
 // quotes would be escaped.
 func appendWithoutUsage(dst, frame []byte) []byte {
-	if i := bytes.LastIndex(frame, usageNull); i >= 0 { // it stands near the end
+	if i := lastUsageNull(frame); i >= 0 {
 		return append(append(dst, frame[:i]...), frame[i+len(usageNull):]...)
 	}
 	if !bytes.Contains(frame, usageKey) {
@@ -65,6 +65,19 @@ func appendWithoutUsage(dst, frame []byte) []byte {
 		return append(dst, frame...)
 	}
 	return dst
+}
+
+// lastUsageNull is bytes.LastIndex for usageNull, which stands near the end: it
+// looks for its colon first.
+func lastUsageNull(frame []byte) int {
+	for i := len(frame); ; {
+		if i = bytes.LastIndexByte(frame[:i], ':'); i < 0 {
+			return -1
+		}
+		if start := i - len(`,"usage"`); start >= 0 && bytes.HasPrefix(frame[start:], usageNull) {
+			return start
+		}
+	}
 }
 
 func nonSpace(r rune) rune {

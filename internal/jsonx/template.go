@@ -46,18 +46,32 @@ func (t *Template) Forget() {
 // Match returns the string of a document that is the learnt one but for it. It
 // may alias doc.
 func (t *Template) Match(doc []byte) (s []byte, ok bool) {
-	if t.before == 0 {
-		return nil, false
+	if s, n := t.Next(doc); n > 0 && n == len(doc) {
+		return s, true
 	}
-	before, after := t.doc[:t.before], t.doc[t.after:]
-	if len(doc) < len(before)+len(after) || !bytes.HasPrefix(doc, before) || !bytes.HasSuffix(doc, after) {
-		return nil, false
+	return nil, false
+}
+
+// Next is Match for the document that b begins with, and returns how long it is;
+// 0: it is another one, or not whole.
+func (t *Template) Next(b []byte) (s []byte, n int) {
+	if t.before == 0 || !bytes.HasPrefix(b, t.doc[:t.before]) {
+		return nil, 0
 	}
-	inside := doc[len(before) : len(doc)-len(after)]
-	if Plain(inside) == len(inside) {
-		return inside, true
+	switch n = t.before + Plain(b[t.before:]); {
+	case n == len(b):
+		return nil, 0
+	case b[n] == '"':
+		s = b[t.before:n:n]
+	default:
+		d := Decoder{b: b, pos: t.before - 1}
+		if s = d.StringBytes(); d.err != nil {
+			return nil, 0
+		}
+		n = d.pos - 1
 	}
-	d := Decoder{b: doc[len(before)-1 : len(doc)-len(after)+1]}
-	s = d.StringBytes()
-	return s, d.End() == nil
+	if after := t.doc[t.after:]; bytes.HasPrefix(b[n:], after) {
+		return s, n + len(after)
+	}
+	return nil, 0
 }

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/go-llmproxy/llmproxy/internal/jsonx"
 )
 
 func read(r io.Reader, max int) (events []string, err error) {
@@ -57,18 +60,88 @@ func TestScanner(t *testing.T) {
 	}
 }
 
+// readLike reads events whose data has a member "t", and what this is. told is how many
+// were told by their Text.
+func readLike(r io.Reader, max int) (texts []string, told int, err error) {
+	s := NewScanner(r, max)
+	defer s.Release()
+	for {
+		e, err := s.Next()
+		if err != nil {
+			return texts, told, err
+		}
+		if len(e.Text) > 0 {
+			texts = append(texts, string(e.Text))
+			told++
+			continue
+		}
+		d, end := jsonx.NewDecoder(e.Data), 0
+		text := "none"
+		for k := range d.Members() {
+			if string(k) == "t" && d.Kind() == jsonx.String {
+				text, end = d.String(), d.Offset()
+			}
+		}
+		if d.End() != nil {
+			text, end = "no JSON", 0
+		}
+		texts = append(texts, text)
+		if text != "none" {
+			s.Like(end)
+		}
+	}
+}
+
+// Events that differ from one before in one string alone are told by it, whatever
+// ends their lines and however they come.
+func TestScannerLike(t *testing.T) {
+	const n, b = `{"n":1,"t":"`, `","b":"x"}`
+	for _, c := range []struct {
+		name, in string
+		want     []string
+		told     int
+	}{
+		{"alike", "data: " + n + "a" + b + "\n\ndata: " + n + "b" + b + "\n\ndata: " + n + `\"c\u00e9\"` + b + "\n\n", []string{"a", "b", `"cé"`}, 2},
+		{"named", "event: e\ndata: " + n + "a" + b + "\n\nevent: e\ndata: " + n + "b" + b + "\n\nevent: f\ndata: " + n + "c" + b + "\n\n", []string{"a", "b", "c"}, 1},
+		{"empty", "data: " + n + "a" + b + "\n\ndata: " + n + b + "\n\ndata: " + n + "b" + b + "\n\n", []string{"a", "", "b"}, 1},
+		{"others between", "data: " + n + "a" + b + "\n\n: c\n\ndata: {}\n\ndata: " + n + "b" + b + "\n\n", []string{"a", "none", "b"}, 1},
+		{"forgotten", "data: " + n + "a" + b + "\n\ndata: [\n\ndata: " + n + "b" + b + "\n\n", []string{"a", "no JSON", "b"}, 0},
+		{"crlf", "data: " + n + "a" + b + "\r\n\r\ndata: " + n + "b" + b + "\r\n\r\ndata: " + n + "c" + b + "\r\n\r\n", []string{"a", "b", "c"}, 2},
+		{"no space", "data:" + n + "a" + b + "\n\ndata:" + n + "b" + b + "\n\n", []string{"a", "b"}, 1},
+		{"no data", "data:" + n + "a" + b + "\n\n" + n + "b" + b + "\n\ndata:" + n + "c" + b + "\n\n", []string{"a", "c"}, 1},
+		{"more data", "data: " + n + "a" + b + "\n\ndata: " + n + "b" + b + "\ndata: x\n\ndata: " + n + "c" + b + "\n\n", []string{"a", "no JSON", "c"}, 0},
+		{"a line end", "data: " + n + "a" + b + "\n\ndata: " + n + "b\r" + b + "\n\n", []string{"a", "no JSON"}, 0},
+		{"a carriage return between", "data: " + n + "a" + b + "\r\rdata: " + n + "b" + b + "\n\ndata: " + n + "c" + b + "\n\n", []string{"a", "b", "c"}, 1},
+		{"more members", "data: " + n + "a" + b + "\n\ndata: " + n + `b","t":"c` + b + "\n\n", []string{"a", "c"}, 0},
+	} {
+		for kind, r := range map[string]io.Reader{
+			"whole": strings.NewReader(c.in), "bytes": iotest.OneByteReader(strings.NewReader(c.in)), "halves": iotest.HalfReader(strings.NewReader(c.in)),
+			"frames": &frames{next: strings.SplitAfter(c.in, "\n\n")},
+		} {
+			got, told, err := readLike(r, 0)
+			if err != io.EOF || !slices.Equal(got, c.want) || told != c.told && kind != "bytes" {
+				t.Errorf("%s, %s: %q, %d of them told, %v; want %q, %d", c.name, kind, got, told, err, c.want, c.told)
+			}
+		}
+	}
+	long := "data: " + n + "a" + b + "\n\ndata: " + n + strings.Repeat("b", 1000) + b + "\n\n"
+	if got, _, err := readLike(strings.NewReader(long), 500); len(got) != 1 || !errors.Is(err, ErrTooLong) {
+		t.Errorf("%q, %v, want an event and ErrTooLong", got, err)
+	}
+}
+
 // frames is a FrameReader that uses its memory again.
 type frames struct {
 	io.Reader
 	next []string
-	buf  [64]byte
+	buf  [128]byte
 }
 
 func (f *frames) NextFrame() ([]byte, error) {
 	if len(f.next) == 0 {
 		return nil, io.EOF
 	}
-	f.buf = [64]byte{}
+	f.buf = [128]byte{}
 	n := copy(f.buf[:], f.next[0])
 	f.next = f.next[1:]
 	return f.buf[:n], nil
@@ -124,6 +197,11 @@ func FuzzScanner(f *testing.F) {
 	f.Add("\ufeffdata\ndata: \xff\n\n", uint8(1))
 	f.Fuzz(func(t *testing.T, in string, n uint8) {
 		whole, err := read(strings.NewReader(in), 1<<10)
+		texts, _, err1 := readLike(strings.NewReader(in), 1<<10)
+		apart, _, err2 := readLike(&chunks{in, int(n%7) + 1}, 1<<10)
+		if fmt.Sprint(texts, err1) != fmt.Sprint(apart, err2) {
+			t.Fatalf("whole: %q, %v\nsplit: %q, %v", texts, err1, apart, err2)
+		}
 		split, err2 := read(&chunks{in, int(n%7) + 1}, 1<<10)
 		if fmt.Sprint(whole, err) != fmt.Sprint(split, err2) {
 			t.Fatalf("whole: %q, %v\nsplit: %q, %v", whole, err, split, err2)

@@ -41,8 +41,7 @@ var streamReaders = sync.Pool{New: func() any { return new(streamReader) }}
 func (s *streamReader) release() {
 	clear(s.queue[:cap(s.queue)])
 	clear(s.open[:cap(s.open)])
-	s.like.Forget()
-	*s = streamReader{queue: s.queue[:0], open: s.open[:0], spare: s.spare, like: s.like}
+	*s = streamReader{queue: s.queue[:0], open: s.open[:0], spare: s.spare}
 	streamReaders.Put(s)
 }
 
@@ -53,7 +52,22 @@ func (s *streamReader) next(from *sse.Scanner) error {
 	if err != nil {
 		return translate.Truncated(err)
 	}
-	return s.frame(frame.Data)
+	return s.event(from, frame)
+}
+
+// event reads an event. It is not part of next, as that is a stack's depth where
+// a stream waits.
+func (s *streamReader) event(from *sse.Scanner, e *sse.Event) error {
+	if len(e.Text) > 0 {
+		s.text(s.likeTo, e.Text)
+		return nil
+	}
+	s.textEnd = 0
+	err := s.frame(e.Data)
+	if s.textEnd > 0 || s.likeTo == nil {
+		from.Like(s.textEnd)
+	}
+	return err
 }
 
 // streamReader turns the frames of a stream into events.
@@ -69,8 +83,8 @@ type streamReader struct {
 
 	message, block jsonx.Decoder // of the frame under way
 
-	like   jsonx.Template // of the last delta of nothing but text
-	likeTo *openBlock     // its block
+	textEnd int        // where its text ends, if it is a delta of nothing but text; else 0
+	likeTo  *openBlock // the block of the last such delta; nil: it has ended
 }
 
 // openBlock is a block under way.
@@ -96,12 +110,6 @@ func (s *streamReader) add() *translate.Event {
 }
 
 func (s *streamReader) frame(data []byte) error {
-	if s.likeTo != nil {
-		if text, ok := s.like.Match(data); ok && len(text) > 0 {
-			s.text(s.likeTo, text)
-			return nil
-		}
-	}
 	var (
 		d     = jsonx.NewDecoder(data)
 		typ   []byte
@@ -158,8 +166,7 @@ func (s *streamReader) frame(data []byte) error {
 		if b := s.find(at); b != nil {
 			s.apply(b, &delta)
 			if delta.end > 0 && len(s.queue) == 1 {
-				s.like.Learn(data, delta.end)
-				s.likeTo = b
+				s.textEnd, s.likeTo = delta.end, b
 			}
 		}
 	case "content_block_stop":

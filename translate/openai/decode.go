@@ -44,17 +44,12 @@ type decoder struct {
 	chunk     chunk
 	inner     jsonx.Decoder // of its tool calls
 
-	like     jsonx.Template // of the last chunk of nothing but text
-	likeKind translate.PartKind
+	likeKind translate.PartKind // of the last chunk of nothing but text
 }
 
 // value reads one JSON value. Its events are in d.queue.
 func (d *decoder) value(raw []byte, failed bool) error {
 	d.queue = d.queue[:0]
-	if text, ok := d.like.Match(raw); ok && len(text) > 0 && !failed {
-		d.textDelta(d.likeKind, text)
-		return nil
-	}
 	if d.openCalls > translate.MaxOpenBlocks {
 		return translate.Malformed(nil)
 	}
@@ -67,10 +62,6 @@ func (d *decoder) value(raw []byte, failed bool) error {
 	}
 	if v.hasDelta {
 		d.delta(&v.delta)
-	}
-	if e := v.delta.textEnd; e > 0 && len(d.queue) == 1 && !d.body {
-		d.like.Learn(raw, e)
-		d.likeKind = d.queue[0].Kind
 	}
 	if d.started && len(d.queue) == 0 {
 		ping := translate.Event{Type: translate.EventPing}

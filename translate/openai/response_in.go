@@ -98,6 +98,11 @@ func (d *decoder) release() {
 func (d *decoder) frame(s *sse.Scanner) (done bool, err error) {
 	d.queue = d.queue[:0]
 	ev, err := s.Next()
+	failed := string(ev.Name) == "error"
+	if len(ev.Text) > 0 && !failed {
+		d.textDelta(d.likeKind, ev.Text)
+		return false, nil
+	}
 	data := bytes.TrimSpace(ev.Data)
 	last := err == nil && string(data) == "[DONE]"
 	switch {
@@ -111,9 +116,13 @@ func (d *decoder) frame(s *sse.Scanner) (done bool, err error) {
 	case len(data) == 0:
 		return false, nil
 	}
-	if err := d.value(ev.Data, string(ev.Name) == "error"); err != nil {
+	if err := d.value(ev.Data, failed); err != nil {
 		d.queue = d.queue[:0]
 		return false, err
+	}
+	if end := d.chunk.delta.textEnd; end > 0 && len(d.queue) == 1 {
+		s.Like(end)
+		d.likeKind = d.queue[0].Kind
 	}
 	return false, nil
 }

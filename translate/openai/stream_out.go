@@ -21,9 +21,10 @@ type eventWriter struct {
 	in     Inbound
 	req    *translate.Request
 	losses translate.Losses
-	head   []byte // what all chunks begin with
-	opened []byte // head, and what those with a delta go on with
-	closed []byte // what these end with
+	chunk  []byte // what chunks have in common:
+	head   int    // all begin with chunk[:head],
+	opened int    // those with a delta with chunk[:opened],
+	text   int    // and of these those with text with chunk[:text]; chunk[text:] ends them all
 	blocks []block
 	first  [1]block // most streams have one block at a time
 	calls  int64    // how many there were
@@ -88,24 +89,31 @@ func (w *eventWriter) start(ev *translate.Event) {
 	w.in.head(&e, "chat.completion.chunk", ev.ID, ev.Model, ev.Created, w.req)
 	serviceTier(&e, ev.ServiceTier)
 	e.Key("choices").Array()
-	head := len(e.B)
+	w.head = len(e.B)
 	e.Object().Key("index").Int(0).Key("delta").Object()
-	opened := len(e.B)
+	w.opened = len(e.B)
+	e.Key("content")
+	w.text = len(e.B)
 	e.EndObject().Key("logprobs").Null().Key("finish_reason").Null()
 	w.end(&e)
-	w.head, w.opened, w.closed = e.B[:head], e.B[:opened], e.B[opened:]
+	w.chunk = e.B
+}
+
+// begin sees to it that there is something to begin chunks with.
+func (w *eventWriter) begin() {
+	if w.chunk == nil {
+		w.start(&translate.Event{})
+	}
 }
 
 // open begins a chunk with a delta.
 func (w *eventWriter) open(e *jsonx.Encoder) {
-	if w.head == nil {
-		w.start(&translate.Event{})
-	}
-	e.B = append(e.B, w.opened...)
+	w.begin()
+	e.B = append(e.B, w.chunk[:w.opened]...)
 }
 
 // close ends what open began.
-func (w *eventWriter) close(e *jsonx.Encoder) { e.B = append(e.B, w.closed...) }
+func (w *eventWriter) close(e *jsonx.Encoder) { e.B = append(e.B, w.chunk[w.text:]...) }
 
 func (w *eventWriter) end(e *jsonx.Encoder) {
 	e.EndObject().EndArray()
@@ -188,11 +196,15 @@ func (w *eventWriter) blockDelta(e *jsonx.Encoder, b *block, ev *translate.Event
 	}
 	first := b.empty
 	b.empty = false
+	if b.kind == translate.KindText { // most are
+		w.runes += utf8.RuneCount(ev.Text)
+		w.begin()
+		e.B = append(e.B, w.chunk[:w.text]...)
+		w.close(e.Text(ev.Text))
+		return
+	}
 	w.open(e)
 	switch b.kind {
-	case translate.KindText:
-		w.runes += utf8.RuneCount(ev.Text)
-		e.Key("content").Text(ev.Text)
 	case translate.KindThinking:
 		b.text = append(b.text, ev.Text...)
 		text := ev.Text
@@ -250,7 +262,7 @@ func (w *eventWriter) stop(e *jsonx.Encoder, ev *translate.Event) {
 	finish(e, &ev.Finish)
 	w.end(e)
 	if ev.Usage != nil && w.req != nil && w.req.IncludeUsage {
-		e.B = append(e.B, w.head...)
+		e.B = append(e.B, w.chunk[:w.head]...)
 		e.EndArray()
 		usage(e, ev.Usage)
 		e.B = append(e.B, "}\n\n"...)
