@@ -194,12 +194,13 @@ func TestProxyRace(t *testing.T) { // pitfall 43
 		t.Run(name, func(t *testing.T) {
 			var reached, refused atomic.Int64
 			release, full := make(chan struct{}), make(chan struct{})
+			settled := make(chan struct{}, 2*clients) // which may be after the client has its answer
 			l := limit.New(fixed(c.limits), limit.WithClock(func() time.Time { return noon }))
 			s := serve(t, l, func(w http.ResponseWriter, r *http.Request) {
 				reached.Add(1)
 				<-release
 				answering(w, r)
-			})
+			}, llmproxy.WithObserver(llmproxy.Observer{Exchange: func(context.Context, *llmproxy.Exchange) { settled <- struct{}{} }}))
 			var wg sync.WaitGroup
 			for i := range clients {
 				f := formats[i%c.of]
@@ -224,6 +225,9 @@ func TestProxyRace(t *testing.T) { // pitfall 43
 			}
 			close(release)
 			wg.Wait()
+			for range clients {
+				<-settled
+			}
 			if n := reached.Load(); n != c.atOnce {
 				t.Errorf("%d requests reached the provider, want %d", n, c.atOnce)
 			}
@@ -231,6 +235,7 @@ func TestProxyRace(t *testing.T) { // pitfall 43
 				if _, _, err := post(t.Context(), s, formats[0].path, formats[0].body, "alice"); err != nil {
 					t.Fatal(err)
 				}
+				<-settled
 			}
 			if n := reached.Load(); n != c.inAll {
 				t.Errorf("%d requests reached the provider in all, want %d", n, c.inAll)
