@@ -57,7 +57,7 @@ type attempt struct {
 }
 
 // begin begins an attempt, up to its request.
-func (x *exchange) begin(t *target, j *job, tried []string) (_ *attempt, _ *http.Request, err error) {
+func (x *exchange) begin(t *target, j *job, tried *[]string) (_ *attempt, _ *http.Request, err error) {
 	a := &attempt{exchange: x, target: t, result: rotate.Outcome{Class: rotate.Canceled}} // a panic must return the key, too
 	if err := a.take(tried); err != nil {
 		return nil, nil, err
@@ -92,10 +92,10 @@ func (a *attempt) send(req *http.Request, j *job) error {
 }
 
 // take takes a key, and a place among the provider's requests.
-func (a *attempt) take(tried []string) error {
+func (a *attempt) take(tried *[]string) error {
 	x := a.exchange
 	x.rec.Provider, x.rec.Model = a.target.provider.Name(), a.target.model
-	key, give, err := x.p.acquire(x.r.Context(), a.target, x.scope(tried))
+	key, give, err := x.p.acquire(x.r.Context(), a.target, x.scope(*tried))
 	if err != nil {
 		return &noAttempt{err, true}
 	}
@@ -105,6 +105,7 @@ func (a *attempt) take(tried []string) error {
 		return &noAttempt{err, x.r.Context().Err() == nil}
 	}
 	a.key, a.give, a.gate = key, give, gate
+	*tried = append(*tried, key.ID)
 	x.rec.Key = key.ID
 	return nil
 }

@@ -43,7 +43,7 @@ func (x *exchange) tryTarget(t *target, j *job) (_ error, more bool) {
 			return x.last, false
 		}
 		wasDirect := x.direct
-		a, req, err := x.begin(t, j, tried)
+		a, req, err := x.begin(t, j, &tried)
 		if err == nil {
 			err = a.send(req, j)
 		}
@@ -54,8 +54,8 @@ func (x *exchange) tryTarget(t *target, j *job) (_ error, more bool) {
 		if !again {
 			return err, nextTarget
 		}
-		if x.last = err; wasDirect || !x.direct { // else it was the gateway's fault, not the key's
-			tried = append(tried, a.key.ID)
+		if x.last = err; !wasDirect && x.direct {
+			tried = tried[:len(tried)-1] // it was the gateway's fault, not the key's
 		}
 	}
 	return x.last, false
