@@ -51,7 +51,8 @@ type sample struct {
 	First99 float64 `json:"first_p99_us"`
 	Chunk50 float64 `json:"chunk_p50_us"` // from upstream's sending a chunk to its arrival
 	Chunk99 float64 `json:"chunk_p99_us"`
-	Streams int64   `json:"streams,omitempty"` // held
+	Streams int64   `json:"streams,omitempty"`   // held
+	Stack   float64 `json:"stack_kib,omitempty"` // of all goroutines, a stream held
 }
 
 // load asks one contender. The client is written straight over TCP: what load
@@ -156,6 +157,7 @@ func (l *load) sample(idle stats, from, to mark, missed int64) *sample {
 	n := float64(s.Requests)
 	if l.Kind == held {
 		s.Streams = int64(l.Callers) - l.errors.Load()
+		s.Stack = (float64(to.contender.Stack) - float64(idle.Stack)) / kb / max(1, float64(s.Streams))
 		n = float64(to.chunks - from.chunks)
 	}
 	s.Rate = float64(s.Requests) / took.Seconds()

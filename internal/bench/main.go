@@ -33,7 +33,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds over all contenders")
 	flag.DurationVar(&o.time, "time", 2*time.Second, "`duration` of one measurement; thrice as long at fixed rates")
 	flag.StringVar(&o.only, "only", "", "measure only works whose name contains one of these `texts`, with commas between")
-	flag.BoolVar(&o.short, "short", false, "measure briefly, and fail where the proxy allocates more than its budget; times are not judged")
+	flag.BoolVar(&o.short, "short", false, "measure briefly, and fail where the proxy allocates more than its budget, or needs more stack; times are not judged")
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the floor and of the proxy for each work to this `directory`, during the first round")
 	flag.StringVar(&o.json, "json", "", "write all figures to this `file`")
 	flag.StringVar(&o.svg, "svg", "", "draw the ratios to this `file`")
@@ -103,7 +103,7 @@ func (o *options) run(out io.Writer) error {
 func (o *options) works() []work {
 	var chosen []work
 	for _, w := range works() {
-		if o.short && w.allocs == 0 {
+		if o.short && w.allocs == 0 && w.stack == 0 {
 			continue
 		}
 		for text := range strings.SplitSeq(o.only, ",") {

@@ -148,6 +148,7 @@ type stats struct {
 	CPU     time.Duration
 	Mallocs uint64
 	Alloc   uint64 // bytes
+	Stack   uint64 // bytes of goroutines, now
 	RSS     int64  // bytes, now
 	Missed  int64  // answers whose usage the proxy did not count
 }
@@ -155,7 +156,7 @@ type stats struct {
 func ownStats(c *counter) stats {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return stats{CPU: ownCPU(), Mallocs: m.Mallocs, Alloc: m.TotalAlloc, RSS: ownRSS(), Missed: c.missed.Load()}
+	return stats{CPU: ownCPU(), Mallocs: m.Mallocs, Alloc: m.TotalAlloc, Stack: m.StackInuse, RSS: ownRSS(), Missed: c.missed.Load()}
 }
 
 func ownCPU() time.Duration {

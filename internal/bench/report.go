@@ -203,18 +203,21 @@ func number(v float64, digits int) string {
 	return fmt.Sprintf("%.*f", digits, v)
 }
 
-// judge writes the proxy's allocations beside their budgets, and fails where
-// one does not hold or an answer was wrong.
+// judge writes the proxy's allocations and stacks beside their budgets, and fails
+// where one does not hold or an answer was wrong.
 func (r *report) judge(out io.Writer) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "work\tallocs\tbudget\trequests\terrors\t")
+	fmt.Fprintln(t, "work\tallocs\tbudget\tKiB of stack\tbudget\trequests\terrors\t")
 	var faults []string
 	for i := range r.works {
 		w := &r.works[i]
 		s := r.row(w.name, proxy).Samples[0]
-		fmt.Fprintf(t, "%s\t%.1f\t%.0f\t%d\t%d\t\n", w.name, s.Allocs, w.allocs, s.Requests, s.Errors)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t\n", w.name, number(s.Allocs, 1), number(w.allocs, 0), number(s.Stack, 1), number(w.stack, 0), s.Requests, s.Errors)
 		if w.allocs > 0 && s.Allocs > w.allocs {
 			faults = append(faults, fmt.Sprintf("%s: %.1f allocations a request, above %.0f", w.name, s.Allocs, w.allocs))
+		}
+		if w.stack > 0 && s.Stack > w.stack {
+			faults = append(faults, fmt.Sprintf("%s: %.1f KiB of stack a stream, above %.0f", w.name, s.Stack, w.stack))
 		}
 		if s.Errors > 0 {
 			faults = append(faults, fmt.Sprintf("%s: %d errors, such as: %s", w.name, s.Errors, s.Error))

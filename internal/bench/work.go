@@ -27,6 +27,7 @@ type work struct {
 
 	budget budget
 	allocs float64 // most allocations of the proxy a request, what was measured and 10 %; 0: not judged
+	stack  float64 // most KiB of stack a stream held, where stacks double: 8 more is one that did; 0: not judged
 }
 
 type kind int
@@ -58,23 +59,23 @@ const (
 // works lists all that is measured.
 func works() []work {
 	return []work{
-		{name: "same/1k", upstream: openAI, client: openAI, prefix: "openai/", callers: 64, budget: budget{cpu: 1.0}, allocs: 186},
-		{name: "same/stream", upstream: openAI, client: openAI, prefix: "openai/", stream: true, askUsage: true, callers: 64, budget: budget{cpu: 1.0}, allocs: 192},
-		{name: "same/stream-unasked", upstream: openAI, client: openAI, prefix: "openai/", stream: true, callers: 64, budget: budget{cpu: 1.0}, allocs: 197},
-		{name: "same/1m", upstream: openAI, client: openAI, prefix: "openai/", size: mb, callers: 8, budget: budget{cpu: 1.1}, allocs: 185},
-		{name: "same/1m-image", upstream: openAI, client: openAI, prefix: "openai/", size: mb, image: true, callers: 8, budget: budget{cpu: 1.1}, allocs: 184},
-		{name: "translated/1k", upstream: anthropic, client: openAI, prefix: "anthropic/", callers: 64, budget: budget{cpu: 0.9}, allocs: 197},
-		{name: "translated/stream", upstream: anthropic, client: openAI, prefix: "anthropic/", stream: true, callers: 64, budget: budget{cpu: 1.15}, allocs: 210},
-		{name: "translated/1m-image", upstream: anthropic, client: openAI, prefix: "anthropic/", size: mb, image: true, callers: 8, budget: budget{cpu: 3}, allocs: 196},
-		{name: "pass/1k", upstream: anthropic, client: anthropic, path: "/anthropic/v1/messages", callers: 64, budget: budget{cpu: 1.0}, allocs: 179},
-		{name: "pass/stream", upstream: anthropic, client: anthropic, path: "/anthropic/v1/messages", stream: true, callers: 64, budget: budget{cpu: 1.0}, allocs: 182},
+		{name: "same/1k", upstream: openAI, client: openAI, prefix: "openai/", callers: 64, budget: budget{cpu: 1.0}, allocs: 174},
+		{name: "same/stream", upstream: openAI, client: openAI, prefix: "openai/", stream: true, askUsage: true, callers: 64, budget: budget{cpu: 1.0}, allocs: 181},
+		{name: "same/stream-unasked", upstream: openAI, client: openAI, prefix: "openai/", stream: true, callers: 64, budget: budget{cpu: 1.0}, allocs: 187},
+		{name: "same/1m", upstream: openAI, client: openAI, prefix: "openai/", size: mb, callers: 8, budget: budget{cpu: 1.1}, allocs: 176},
+		{name: "same/1m-image", upstream: openAI, client: openAI, prefix: "openai/", size: mb, image: true, callers: 8, budget: budget{cpu: 1.1}, allocs: 176},
+		{name: "translated/1k", upstream: anthropic, client: openAI, prefix: "anthropic/", callers: 64, budget: budget{cpu: 0.9}, allocs: 184},
+		{name: "translated/stream", upstream: anthropic, client: openAI, prefix: "anthropic/", stream: true, callers: 64, budget: budget{cpu: 1.15}, allocs: 196},
+		{name: "translated/1m-image", upstream: anthropic, client: openAI, prefix: "anthropic/", size: mb, image: true, callers: 8, budget: budget{cpu: 3}, allocs: 192},
+		{name: "pass/1k", upstream: anthropic, client: anthropic, path: "/anthropic/v1/messages", callers: 64, budget: budget{cpu: 1.0}, allocs: 171},
+		{name: "pass/stream", upstream: anthropic, client: anthropic, path: "/anthropic/v1/messages", stream: true, callers: 64, budget: budget{cpu: 1.0}, allocs: 174},
 		{name: "same/rate", kind: open, upstream: openAI, client: openAI, prefix: "openai/", rate: 500, budget: budget{p99: 200 * time.Microsecond}},
 		{name: "translated/rate", kind: open, upstream: anthropic, client: openAI, prefix: "anthropic/", rate: 500, budget: budget{p99: 200 * time.Microsecond}},
 		{name: "pass/rate", kind: open, upstream: anthropic, client: anthropic, path: "/anthropic/v1/messages", rate: 500, budget: budget{p99: 200 * time.Microsecond}},
 		{name: "same/paced", kind: open, upstream: openAI, client: openAI, prefix: "openai/", stream: true, askUsage: true, rate: 60, pace: 10 * time.Millisecond},
 		{name: "translated/paced", kind: open, upstream: anthropic, client: openAI, prefix: "anthropic/", stream: true, rate: 60, pace: 10 * time.Millisecond},
-		{name: "same/held", kind: held, upstream: openAI, client: openAI, prefix: "openai/", stream: true, askUsage: true, pace: time.Second, budget: budget{rss: 1.0}},
-		{name: "translated/held", kind: held, upstream: anthropic, client: openAI, prefix: "anthropic/", stream: true, pace: time.Second, budget: budget{rss: 1.2}},
+		{name: "same/held", kind: held, upstream: openAI, client: openAI, prefix: "openai/", stream: true, askUsage: true, pace: time.Second, budget: budget{rss: 1.0}, stack: 22},
+		{name: "translated/held", kind: held, upstream: anthropic, client: openAI, prefix: "anthropic/", stream: true, pace: time.Second, budget: budget{rss: 1.2}, stack: 30},
 	}
 }
 
