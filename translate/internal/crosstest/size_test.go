@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -35,9 +34,7 @@ func repeat(n int, sep string, f func(i int) string) string {
 }
 
 // linear fails where the cost of work that has n elements grows with its square.
-// Work that is soon done at 20,000 is not looked at. A busy machine makes a run
-// slower, never faster, so the quickest of the long runs counts, and the slowest of
-// the short ones.
+// Work that is soon done at 20,000 is not looked at.
 func linear(t *testing.T, what string, work func(n int) func()) {
 	t.Helper()
 	if raced {
@@ -45,18 +42,24 @@ func linear(t *testing.T, what string, work func(n int) func()) {
 	}
 	cost := func(n int) time.Duration {
 		do := work(n)
-		began := time.Now()
+		before := spent()
 		do()
-		return time.Since(began)
+		return spent() - before
 	}
-	many, few := time.Duration(math.MaxInt64), time.Duration(0)
-	for range 5 {
-		many, few = min(many, cost(20_000)), max(few, cost(2000))
-		if many < 100*time.Millisecond || many < 40*few { // 10 where it is linear, 100 where it is square
+	for try := 0; ; try++ {
+		many := cost(20_000)
+		if many < 100*time.Millisecond {
+			return
+		}
+		few := cost(2000)
+		if many < 40*few { // 10 where it is linear, 100 where it is square
+			return
+		}
+		if try == 2 {
+			t.Errorf("%s: 2,000 take %v, 20,000 take %v", what, few, many)
 			return
 		}
 	}
-	t.Errorf("%s: 2,000 take %v, 20,000 take %v", what, few, many)
 }
 
 // once keeps what f makes for each n.
