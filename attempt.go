@@ -58,7 +58,12 @@ type attempt struct {
 
 // begin begins an attempt, up to its request.
 func (x *exchange) begin(t *target, j *job, tried *[]string) (_ *attempt, _ *http.Request, err error) {
-	a := &attempt{exchange: x, target: t, result: rotate.Outcome{Class: rotate.Canceled}} // a panic must return the key, too
+	a := &x.one.attempt
+	if a.exchange != nil { // whose timer may still look at it
+		a = new(attempt)
+	}
+	a.exchange, a.target = x, t
+	a.result.Class = rotate.Canceled // a panic must return the key, too
 	if err := a.take(tried); err != nil {
 		return nil, nil, err
 	}
@@ -156,6 +161,9 @@ func (a *attempt) release() {
 func (a *attempt) record(err error) {
 	x := a.exchange
 	a.entry.Class, a.entry.Err, a.entry.Duration = a.result.Class, err, x.p.now().Sub(a.entry.Start)
+	if x.rec.Attempts == nil {
+		x.rec.Attempts = x.one.entry[:0]
+	}
 	x.rec.Attempts = append(x.rec.Attempts, a.entry)
 	for _, o := range x.p.observers {
 		if o.Attempt != nil {

@@ -19,17 +19,22 @@ func (x *exchange) readBody() error {
 	}
 	pooled := x.bodies.get(int(min(max(x.r.ContentLength, 0)+1, 1<<maxBuffer)))
 	buf := pooled.b
-	body := http.MaxBytesReader(x.w, x.r.Body, limit)
 	var err error
 	unread := "the request body could not be read"
-	if coding := x.r.Header["Content-Encoding"]; coding == nil {
-		buf, err = readAll(buf, body)
-		x.rec.BytesIn = int64(len(buf))
-	} else {
-		sent := &passBody{r: body}
+	switch coding := x.r.Header["Content-Encoding"]; {
+	case coding != nil:
+		sent := &passBody{r: http.MaxBytesReader(x.w, x.r.Body, limit)}
 		buf, err = x.inflate(buf, sent, strings.Join(coding, ", "))
 		unread += " as the gzip that its Content-Encoding says it is"
 		x.rec.BytesIn = sent.n
+	case x.r.ContentLength < 0:
+		buf, err = readAll(buf, http.MaxBytesReader(x.w, x.r.Body, limit))
+		x.rec.BytesIn = int64(len(buf))
+	default: // a server lets no more through, but what stands before the proxy may
+		if buf, err = readBeyond(buf, x.r.Body, limit); int64(len(buf)) > limit {
+			return tooLarge(&limitError{bodyTooLarge, limit})
+		}
+		x.rec.BytesIn = int64(len(buf))
 	}
 	if err != nil {
 		return x.bodyError(err, unread)
@@ -197,7 +202,7 @@ func (a *attempt) readWhole(buf []byte, r io.Reader) (body []byte, rest bool, er
 	if want := a.length; want > int64(cap(buf)) && want < limit { // known, and read at once
 		buf = make([]byte, 0, want+1)
 	}
-	body, err = readUpTo(buf, r, limit+1)
+	body, err = readBeyond(buf, r, limit)
 	if err != nil {
 		return nil, false, translate.Truncated(err)
 	}
@@ -205,10 +210,10 @@ func (a *attempt) readWhole(buf []byte, r io.Reader) (body []byte, rest bool, er
 }
 
 // readAll is io.ReadAll into a buffer that may have room already.
-func readAll(buf []byte, r io.Reader) ([]byte, error) { return readUpTo(buf, r, math.MaxInt64) }
+func readAll(buf []byte, r io.Reader) ([]byte, error) { return readBeyond(buf, r, math.MaxInt64) }
 
-// readUpTo is readAll of the first bytes.
-func readUpTo(buf []byte, r io.Reader, most int64) ([]byte, error) {
+// readBeyond is readAll, and stops at the first byte beyond the limit.
+func readBeyond(buf []byte, r io.Reader, limit int64) ([]byte, error) {
 	if cap(buf) == 0 {
 		buf = make([]byte, 0, 4096)
 	}
@@ -216,12 +221,13 @@ func readUpTo(buf []byte, r io.Reader, most int64) ([]byte, error) {
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]
 		}
-		n, err := r.Read(buf[len(buf):int(min(int64(cap(buf)), most))])
-		buf = buf[:len(buf)+n]
-		if int64(len(buf)) == most {
-			return buf, nil
+		room := cap(buf)
+		if int64(room) > limit {
+			room = int(limit) + 1
 		}
-		if err == io.EOF {
+		n, err := r.Read(buf[len(buf):room])
+		buf = buf[:len(buf)+n]
+		if int64(len(buf)) > limit || err == io.EOF {
 			return buf, nil
 		}
 		if err != nil {

@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -155,5 +157,57 @@ func TestJSONDepth(t *testing.T) {
 				t.Errorf("%s, %d: %d %s", q.name, bound, a.StatusCode, a.body)
 			}
 		}
+	}
+}
+
+// What stands in front of the proxy may inflate a body and leave its length as
+// it was: the limit holds all the same.
+func TestBodyLongerThanItsLength(t *testing.T) {
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, chatAnswer)
+	})
+	p, err := llmproxy.New(llmproxy.WithoutAuth(), compatible("up", up.URL, "k"), llmproxy.WithLimits(llmproxy.Limits{RequestBody: 1000}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size, status := range map[int]int{1000: 200, 1001: 413} {
+		body := `{"model":"up/m","messages":[]}`
+		r := httptest.NewRequest("POST", "/v1/chat/completions", strings.NewReader(body+strings.Repeat(" ", size-len(body))))
+		r.ContentLength = 10
+		w := httptest.NewRecorder()
+		if p.ServeHTTP(w, r); w.Code != status {
+			t.Errorf("%d bytes: %d %s", size, w.Code, w.Body)
+		}
+	}
+}
+
+// The largest numbers are limits, too.
+func TestLimitsWithoutEnd(t *testing.T) {
+	up := upstream(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if b, _ := io.ReadAll(r.Body); bytes.Contains(b, []byte(`"fail"`)) {
+			w.WriteHeader(400)
+			io.WriteString(w, `{"error":{"message":"no"}}`)
+			return
+		}
+		io.WriteString(w, chatAnswer)
+	})
+	const most = math.MaxInt64
+	s := proxy(t, compatible("up", up.URL, "k"), llmproxy.WithLimits(llmproxy.Limits{
+		RequestBody: most, ResponseBody: most, ErrorBody: most, Replay: most, ResponseHeader: most, Inflated: most}))
+	for _, q := range chatRequests(false) {
+		if a := do(t, s, "POST", q.path, q.body); a.StatusCode != 200 {
+			t.Errorf("%s: %d %s", q.name, a.StatusCode, a.body)
+		}
+		if a := do(t, s, "POST", q.path, zipped(q.body), "Content-Encoding", "gzip"); a.StatusCode != 200 {
+			t.Errorf("%s, gzip: %d %s", q.name, a.StatusCode, a.body)
+		}
+		if a := do(t, s, "POST", q.path, strings.Replace(q.body, `"q"`, `"fail"`, 1)); a.StatusCode != 400 {
+			t.Errorf("%s, refused: %d %s", q.name, a.StatusCode, a.body)
+		}
+	}
+	if a := do(t, s, "POST", "/up/x", `{}`); a.StatusCode != 200 {
+		t.Errorf("passed: %d %s", a.StatusCode, a.body)
 	}
 }

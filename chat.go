@@ -76,7 +76,7 @@ func (x *exchange) asked() ([]target, error) {
 	}
 	x.stream = stream
 	x.rec.ModelAsked, x.rec.Stream = model, stream
-	return x.p.targets(model, x.rt.format)
+	return x.targets(model, x.rt.format)
 }
 
 // chatJob is what every chat wants.

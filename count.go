@@ -36,7 +36,7 @@ func (x *exchange) serveCount() error {
 		return err
 	}
 	x.rec.ModelAsked = model
-	targets, err := x.p.targets(model, x.rt.format)
+	targets, err := x.targets(model, x.rt.format)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func (x *exchange) serveEmbeddings() error {
 		return err
 	}
 	x.rec.ModelAsked = model
-	targets, err := x.p.targets(model, translate.OpenAI)
+	targets, err := x.targets(model, translate.OpenAI)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (x *exchange) serveForward() error {
 		return err
 	}
 	x.rec.ModelAsked = model
-	targets, err := x.p.targets(model, translate.OpenAI)
+	targets, err := x.targets(model, translate.OpenAI)
 	if err != nil {
 		return err
 	}
@@ -292,7 +292,7 @@ func formField(body []byte, boundary, name string) (start, end int, err error) {
 // serveGeminiPass serves Gemini's own embedding methods: they are sent as they
 // are, to providers that speak Gemini.
 func (x *exchange) serveGeminiPass() error {
-	targets, err := x.p.targets(x.rt.model, translate.Gemini)
+	targets, err := x.targets(x.rt.model, translate.Gemini)
 	if err != nil {
 		return err
 	}

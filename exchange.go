@@ -43,6 +43,7 @@ type exchange struct {
 	setting int       // how many of them are taken
 
 	last error // of its attempts
+	one  firstTry
 
 	direct    bool        // the gateway failed: go around it
 	committed bool        // the answer's header is out
@@ -53,6 +54,15 @@ type exchange struct {
 
 	text int64 // bytes of the answer's text so far
 	told bool  // the provider has told the usage of all of it
+}
+
+// firstTry is what the first attempt takes, which mostly is the only one: in the
+// exchange's own memory.
+type firstTry struct {
+	targets [1]target
+	attempt attempt
+	tried   [1]string
+	entry   [1]Attempt
 }
 
 // set sets a header, whose name is canonical, without memory of its own.

@@ -19,7 +19,8 @@ type target struct {
 // targets finds what a client's model name stands for: an alias's targets,
 // "default", "provider/model", or a bare name at the home provider of the
 // route's format.
-func (p *Proxy) targets(model string, f translate.Format) ([]target, error) {
+func (x *exchange) targets(model string, f translate.Format) ([]target, error) {
+	p := x.p
 	names := p.aliases[model]
 	if names == nil {
 		if model == "default" {
@@ -34,7 +35,7 @@ func (p *Proxy) targets(model string, f translate.Format) ([]target, error) {
 			if err != nil {
 				return nil, err
 			}
-			return []target{t}, nil
+			return append(x.one.targets[:0], t), nil
 		}
 	}
 	out := make([]target, 0, len(names))
