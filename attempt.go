@@ -129,6 +129,8 @@ func (a *attempt) newRequest(j *job) (*http.Request, error) {
 	x.text, x.told = 0, false
 	a.entry = Attempt{Provider: x.rec.Provider, Model: a.target.model, Key: a.key.ID, Start: x.p.now()}
 	req, err := a.request(ctx, j)
+	x.layout.Release() // while it is at hand: after the wait another processor may go on
+	x.layout = nil
 	a.entry.Format, a.entry.Host = a.format, a.host
 	if err == nil {
 		x.rec.ProviderFormat = a.format
@@ -161,9 +163,6 @@ func (a *attempt) release() {
 func (a *attempt) record(err error) {
 	x := a.exchange
 	a.entry.Class, a.entry.Err, a.entry.Duration = a.result.Class, err, x.p.now().Sub(a.entry.Start)
-	if x.rec.Attempts == nil {
-		x.rec.Attempts = x.one.entry[:0]
-	}
 	x.rec.Attempts = append(x.rec.Attempts, a.entry)
 	for _, o := range x.p.observers {
 		if o.Attempt != nil {

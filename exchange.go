@@ -56,13 +56,12 @@ type exchange struct {
 	told bool  // the provider has told the usage of all of it
 }
 
-// firstTry is what the first attempt takes, which mostly is the only one: in the
-// exchange's own memory.
+// firstTry is what the first attempt takes, which mostly is the only one, in the
+// exchange's own memory. Nothing of it is for observers, who may keep it.
 type firstTry struct {
 	targets [1]target
 	attempt attempt
 	tried   [1]string
-	entry   [1]Attempt
 }
 
 // set sets a header, whose name is canonical, without memory of its own.

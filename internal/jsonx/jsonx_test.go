@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -221,6 +222,14 @@ func TestAllocations(t *testing.T) {
 	} {
 		if got := testing.AllocsPerRun(100, c.f); got > c.want {
 			t.Errorf("%s: %v allocations, want at most %v", name, got, c.want)
+		}
+	}
+	for w := range strings.FieldsSeq(commonWords + " max_tokenx ab") {
+		literal := []byte(`"` + w + `"`)
+		var got string
+		allocs := testing.AllocsPerRun(100, func() { d := Decoder{b: literal}; got = d.String() })
+		if common := slices.Contains(strings.Fields(commonWords), w); got != w || common != (allocs == 0) {
+			t.Errorf("%s: got %q with %v allocations", w, got, allocs)
 		}
 	}
 }

@@ -33,24 +33,30 @@ func (d *Decoder) String() string {
 	if own {
 		return unsafe.String(unsafe.SliceData(s), len(s)) // nobody else has it
 	}
-	if len(s) <= maxWord {
-		if w, ok := words[string(s)]; ok {
+	if n := len(s); n > 0 && n <= maxWord {
+		if w := words[place(s)]; w == string(s) {
 			return w
 		}
 	}
 	return string(s)
 }
 
-// words are the strings that most documents hold, which need no memory of
-// their own.
-var words = func() map[string]string {
-	all := map[string]string{"": ""}
-	for w := range strings.FieldsSeq("user assistant system developer tool function text message type object auto none " +
-		"stop length tool_calls end_turn max_tokens tool_use tool_result image_url input_text output_text completed standard model ephemeral") {
-		all[w] = w
+// commonWords are the strings that most documents hold, and that need no memory
+// of their own.
+const commonWords = "user assistant system developer tool function text message type object auto none " +
+	"stop length tool_calls end_turn max_tokens tool_use tool_result image_url input_text output_text completed standard model ephemeral"
+
+// words has each of them in a place to itself.
+var words = func() (words [places]string) {
+	for w := range strings.FieldsSeq(commonWords) {
+		words[place([]byte(w))] = w
 	}
-	return all
+	return words
 }()
+
+const places = 64
+
+func place(word []byte) int { return (len(word)*12 + int(word[0]) + int(word[len(word)-1])*7) % places }
 
 const maxWord = 11
 
