@@ -58,7 +58,7 @@ type attempt struct {
 
 // begin begins an attempt, up to its request.
 func (x *exchange) begin(t *target, j *job, tried *[]string) (_ *attempt, _ *http.Request, err error) {
-	a := &x.one.attempt
+	a := &x.first.attempt
 	if a.exchange != nil { // whose timer may still look at it
 		a = new(attempt)
 	}

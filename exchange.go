@@ -42,8 +42,8 @@ type exchange struct {
 	values  [6]string // of the answer's header
 	setting int       // how many of them are taken
 
-	last error // of its attempts
-	one  firstTry
+	last  error // of its attempts
+	first firstTry
 
 	direct    bool        // the gateway failed: go around it
 	committed bool        // the answer's header is out

@@ -37,7 +37,7 @@ func (x *exchange) run(targets []target, j *job) error {
 // tryTarget tries a target's keys. It reports whether the next target may be
 // tried; the error is the one to report if there is none.
 func (x *exchange) tryTarget(t *target, j *job) (_ error, more bool) {
-	tried := x.one.tried[:0]
+	tried := x.first.tried[:0]
 	for len(x.rec.Attempts) < x.p.Retry.Attempts {
 		if len(x.rec.Attempts) > 0 && (x.p.now().Sub(x.rec.Attempts[0].Start) > x.p.Retry.Time || j.single != nil && j.single()) {
 			return x.last, false

@@ -35,7 +35,7 @@ func (x *exchange) targets(model string, f translate.Format) ([]target, error) {
 			if err != nil {
 				return nil, err
 			}
-			return append(x.one.targets[:0], t), nil
+			return append(x.first.targets[:0], t), nil
 		}
 	}
 	out := make([]target, 0, len(names))

@@ -67,7 +67,7 @@ type Call struct {
 	Body  []byte
 	Edits []Edit
 	// Layout is where the members of Body stand, if that is known; nil: they
-	// are looked for where it matters.
+	// are looked for where it matters. It is good until NewRequest returns.
 	Layout        *jsonx.Layout
 	BodyReader    io.Reader
 	ContentLength int64
