@@ -88,7 +88,7 @@ type bodyReader struct {
 	r     io.Reader
 	flush func() error
 
-	left    int64 // bytes until the answer is too large; 0: it never is
+	left    int64 // bytes until the answer is too large; 0 or less: it never is
 	drained int64 // bytes read since the client went away
 	ended   bool  // there is no more to read
 }

@@ -190,6 +190,10 @@ func TestLimitsWithoutEnd(t *testing.T) {
 			w.WriteHeader(400)
 			io.WriteString(w, `{"error":{"message":"no"}}`)
 			return
+		} else if bytes.Contains(b, []byte(`"flow"`)) { // is gathered
+			w.Header().Set("Content-Type", "text/event-stream")
+			io.WriteString(w, `data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"flowed"},"finish_reason":"stop"}]}`+"\n\ndata: [DONE]\n\n")
+			return
 		}
 		io.WriteString(w, chatAnswer)
 	})
@@ -199,6 +203,9 @@ func TestLimitsWithoutEnd(t *testing.T) {
 	for _, q := range chatRequests(false) {
 		if a := do(t, s, "POST", q.path, q.body); a.StatusCode != 200 {
 			t.Errorf("%s: %d %s", q.name, a.StatusCode, a.body)
+		}
+		if a := do(t, s, "POST", q.path, strings.Replace(q.body, `"q"`, `"flow"`, 1)); a.StatusCode != 200 || !strings.Contains(a.body, "flowed") {
+			t.Errorf("%s, gathered: %d %s", q.name, a.StatusCode, a.body)
 		}
 		if a := do(t, s, "POST", q.path, zipped(q.body), "Content-Encoding", "gzip"); a.StatusCode != 200 {
 			t.Errorf("%s, gzip: %d %s", q.name, a.StatusCode, a.body)

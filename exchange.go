@@ -27,7 +27,7 @@ type exchange struct {
 	start time.Time
 
 	body   []byte        // the client's, whole; nil on pass-through
-	layout *jsonx.Layout // of body, once it was checked
+	layout *jsonx.Layout // of body, once it was checked, and until a request is made of it
 	bodies bodies        // that it and its translations stand in
 	stream bool
 	req    *translate.Request // body parsed, once it had to be
