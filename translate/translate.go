@@ -130,6 +130,8 @@ const (
 )
 
 // Add records a loss. Of very many the last ones are not named.
+//
+//go:noinline
 func (l *Losses) Add(path, reason string) {
 	switch {
 	case len(*l) < maxLosses:

@@ -9,9 +9,11 @@
 package jsonx
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
+	"math/bits"
 	"strconv"
 )
 
@@ -145,6 +147,8 @@ func (d *Decoder) space() {
 }
 
 // Kind returns the kind of the next value without reading it.
+//
+//go:noinline
 func (d *Decoder) Kind() Kind {
 	if d.err != nil {
 		return Invalid
@@ -195,6 +199,12 @@ func (d *Decoder) Members() iter.Seq[[]byte] {
 // its value starts. at is where the last one's started, below 0 at first; what
 // it returns is below 0 at the end and after an error.
 func (d *Decoder) member(at int) (key []byte, next int) {
+	if d.pos == at {
+		d.Skip()
+	}
+	if key = d.plainKey(at >= 0); key != nil {
+		return key, d.pos
+	}
 	if !d.another(at, '}') {
 		return nil, -1
 	}
@@ -206,6 +216,38 @@ func (d *Decoder) member(at int) (key []byte, next int) {
 		return nil, -1
 	}
 	return key, d.pos
+}
+
+// plainKey reads a key, and the comma before it, as nearly all stand there: with
+// no more than a space around them and without escapes. Else it reads nothing.
+func (d *Decoder) plainKey(comma bool) (key []byte) {
+	b, i := d.b, d.pos
+	if d.err != nil {
+		return nil
+	}
+	if comma {
+		if i >= len(b) || b[i] != ',' {
+			return nil
+		}
+		if i++; i < len(b) && b[i] == ' ' {
+			i++
+		}
+	}
+	if i >= len(b) || b[i] != '"' {
+		return nil
+	}
+	i++
+	for j := i; j <= len(b)-8; j += 8 {
+		if m := marks(binary.LittleEndian.Uint64(b[j:j+8:j+8]), 0); m != 0 {
+			if j += bits.TrailingZeros64(m) / 8; b[j] == '"' && j+1 < len(b) && b[j+1] == ':' {
+				d.pos = j + 2
+				d.space()
+				return b[i:j:j]
+			}
+			break
+		}
+	}
+	return nil
 }
 
 // another ends a member or an element, whose value started at at, and reports

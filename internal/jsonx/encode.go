@@ -17,34 +17,44 @@ type Encoder struct {
 	B []byte // what has been written; the caller takes it from here
 }
 
-func (e *Encoder) value() {
-	if n := len(e.B); n > 0 {
-		switch e.B[n-1] {
-		case '{', '[', ':', ' ', '\n', '(', ',':
-		default:
-			e.B = append(e.B, ',')
-		}
+// next returns what is written, and the comma that is due before a value.
+func (e *Encoder) next() []byte {
+	if n := len(e.B); n > 0 && !opens[e.B[n-1]] {
+		return append(e.B, ',')
 	}
+	return e.B
 }
 
+// opens are the bytes that a value may stand behind without a comma.
+var opens = [256]bool{'{': true, '[': true, ':': true, ' ': true, '\n': true, '(': true, ',': true}
+
 // Object opens an object; EndObject closes it.
-func (e *Encoder) Object() *Encoder { e.value(); e.B = append(e.B, '{'); return e }
+//
+//go:noinline
+func (e *Encoder) Object() *Encoder { e.B = append(e.next(), '{'); return e }
 
 // EndObject closes the object that Object opened.
+//
+//go:noinline
 func (e *Encoder) EndObject() *Encoder { e.B = append(e.B, '}'); return e }
 
 // Array opens an array; EndArray closes it.
-func (e *Encoder) Array() *Encoder { e.value(); e.B = append(e.B, '['); return e }
+//
+//go:noinline
+func (e *Encoder) Array() *Encoder { e.B = append(e.next(), '['); return e }
 
 // EndArray closes the array that Array opened.
+//
+//go:noinline
 func (e *Encoder) EndArray() *Encoder { e.B = append(e.B, ']'); return e }
 
 // Key writes a member's key, which must need no escaping.
+//
+//go:noinline
 func (e *Encoder) Key(k string) *Encoder {
-	e.value()
-	e.B = append(e.B, '"')
-	e.B = append(e.B, k...)
-	e.B = append(e.B, '"', ':')
+	b := append(e.next(), '"')
+	b = append(b, k...)
+	e.B = append(b, '"', ':')
 	return e
 }
 
@@ -57,45 +67,43 @@ func (e *Encoder) KeyString(k string) *Encoder {
 
 // String writes s as a string.
 func (e *Encoder) String(s string) *Encoder {
-	e.value()
-	e.B = AppendString(e.B, s)
+	e.B = AppendString(e.next(), s)
 	return e
 }
 
 // Text writes b as a string.
 func (e *Encoder) Text(b []byte) *Encoder {
-	e.value()
-	e.B = appendText(e.B, b)
+	e.B = appendText(e.next(), b)
 	return e
 }
 
 // Int writes i.
 func (e *Encoder) Int(i int64) *Encoder {
-	e.value()
-	e.B = strconv.AppendInt(e.B, i, 10)
+	e.B = strconv.AppendInt(e.next(), i, 10)
 	return e
 }
 
 // Float writes f in its shortest form; a number that JSON cannot hold is null.
 func (e *Encoder) Float(f float64) *Encoder {
-	e.value()
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		e.B = append(e.B, "null"...)
-		return e
+		return e.Null()
 	}
-	e.B = strconv.AppendFloat(e.B, f, 'g', -1, 64)
+	e.B = strconv.AppendFloat(e.next(), f, 'g', -1, 64)
 	return e
 }
 
 // Bool writes v.
+//
+//go:noinline
 func (e *Encoder) Bool(v bool) *Encoder {
-	e.value()
-	e.B = strconv.AppendBool(e.B, v)
+	e.B = strconv.AppendBool(e.next(), v)
 	return e
 }
 
 // Null writes null.
-func (e *Encoder) Null() *Encoder { e.value(); e.B = append(e.B, "null"...); return e }
+//
+//go:noinline
+func (e *Encoder) Null() *Encoder { e.B = append(e.next(), "null"...); return e }
 
 // Raw writes v, which is a JSON value already, as it stands; an empty v is
 // null. White space around v is dropped.
@@ -104,8 +112,7 @@ func (e *Encoder) Raw(v []byte) *Encoder {
 	if len(v) == 0 {
 		return e.Null()
 	}
-	e.value()
-	e.B = append(e.B, v...)
+	e.B = append(e.next(), v...)
 	return e
 }
 
