@@ -46,7 +46,8 @@ type attempt struct {
 	copied  bool // the request shares no memory with a small body
 	unasked bool // the client did not ask for the usage that its stream will tell
 
-	watch watchdog
+	watch  watchdog
+	reader bodyReader // of a chat's answer
 	via   *gateway.Gateway // that the request goes through; nil: none
 
 	give   func(rotate.Outcome) // gives the key back

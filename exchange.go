@@ -96,7 +96,7 @@ func (x *exchange) inbound() translate.Inbound { return inbound(x.rt.format, x.r
 func (x *exchange) checkBody() error {
 	depth := x.p.Limits.JSONDepth
 	var err error
-	x.layout, err = jsonx.Find(depth, x.body, func(text []byte) { x.sealed = x.sealed || translate.SealedText(text) })
+	x.layout, x.sealed, err = jsonx.Find(depth, x.body, translate.SealedText)
 	switch {
 	case err == nil:
 		return nil

@@ -20,7 +20,8 @@ func (a *attempt) relay(resp *http.Response) error {
 	if err != nil {
 		return err
 	}
-	r := &bodyReader{a: a, r: body}
+	r := &a.reader
+	*r = bodyReader{a: a, r: body}
 	same, got := a.format == a.rt.format, isStream(resp.Header)
 	switch {
 	case !a.stream || !got:

@@ -109,9 +109,10 @@ func Bearer(_ context.Context, r *http.Request, k rotate.Key) error {
 
 // HeaderAuth authenticates by a header that holds the key alone.
 func HeaderAuth(name string) Auth {
+	name = http.CanonicalHeaderKey(name)
 	return func(_ context.Context, r *http.Request, k rotate.Key) error {
 		if !k.Secret.IsZero() {
-			r.Header.Set(name, k.Secret.Reveal())
+			r.Header[name] = []string{k.Secret.Reveal()}
 		}
 		return nil
 	}

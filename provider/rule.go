@@ -70,7 +70,7 @@ func edited(dst pieces, c *Call, model string, rules []*Rule) (pieces, error) {
 	top := c.Layout
 	if !top.Of(c.Body) {
 		var err error
-		if top, err = jsonx.Find(jsonx.MaxDepth, c.Body, nil); err != nil {
+		if top, _, err = jsonx.Find(jsonx.MaxDepth, c.Body, nil); err != nil {
 			return nil, translate.Errorf(translate.InvalidRequest, "the request body is not a JSON object")
 		}
 	}

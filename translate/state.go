@@ -213,9 +213,8 @@ func (r *reader) state() *State {
 // a provider of its own format: it must be parsed, so that the state is
 // unwrapped or left out.
 func Sealed(body []byte) bool {
-	found := false
-	_, _ = jsonx.Find(jsonx.MaxDepth, body, func(text []byte) { found = found || SealedText(text) })
-	return found
+	_, sealed, _ := jsonx.Find(jsonx.MaxDepth, body, SealedText)
+	return sealed
 }
 
 // SealedText is Sealed of a single string of the body, as it stands between its

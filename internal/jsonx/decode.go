@@ -78,7 +78,8 @@ type Decoder struct {
 
 	most    int               // elements that Elements has left to yield; 0: any number
 	trusted bool              // Skip looks for the ends of strings alone
-	each    func(text []byte) // is shown them, as they stand between their quotes; may be nil
+	test    func(text []byte) bool // of what stands between their quotes; may be nil
+	found   bool                   // one that passed the test
 }
 
 // NewDecoder returns a Decoder that reads b. It keeps b and never changes it.

@@ -47,7 +47,7 @@ func TestMember(t *testing.T) {
 		`{}`: "", `{"modes":1}`: "", `{"x":{"model":"no"},"mod\u0065l" : "a" ,"y":1}`: `"a"`, `{"model":null}`: "null",
 		`{"model":"a","model":"b"}`: "twice", `{"model":"a","Model":"b"}`: "twice", `{"MODEL":"a"}`: "twice",
 	} {
-		l, err := Find(MaxDepth, []byte(in), nil)
+		l, _, err := Find(MaxDepth, []byte(in), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

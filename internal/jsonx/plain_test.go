@@ -194,7 +194,7 @@ func FuzzTrust(f *testing.F) {
 	f.Fuzz(func(t *testing.T, doc string) {
 		edits := []Edit{{"a", []byte("1")}, {"b", nil}, {"z", []byte(`"z"`)}}
 		want, err := Splice(nil, []byte(doc), edits...)
-		found, terr := Find(MaxDepth, []byte(doc), nil)
+		found, _, terr := Find(MaxDepth, []byte(doc), nil)
 		if terr != nil {
 			if err == nil {
 				t.Errorf("%q: %v", doc, terr)

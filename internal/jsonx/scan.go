@@ -71,6 +71,12 @@ func control(s []byte, also uint64) int {
 			break
 		}
 	}
+	for ; i+8 <= len(s); i += 8 {
+		w := binary.LittleEndian.Uint64(s[i : i+8 : i+8])
+		if (w-ones*0x20)&^w&highs|w&also != 0 {
+			break
+		}
+	}
 	for ; i < len(s) && s[i] >= 0x20 && s[i]&byte(also) == 0; i++ {
 	}
 	return i
@@ -82,7 +88,7 @@ func control(s []byte, also uint64) int {
 // only set marks above a true one, so the lowest is true.
 func marks(w, also uint64) uint64 {
 	quote, slash := w^ones*2, w^ones*'\\'
-	return ((quote-ones*0x21)&^w|(slash-ones)&^slash)&highs | w&also
+	return ((quote-ones*0x21)|(slash-ones))&^w&highs | w&also
 }
 
 // scanString reads a string literal, whatever it stands for.
@@ -162,8 +168,8 @@ func (d *Decoder) skipString() {
 		d.syntax("")
 		return
 	}
-	if d.pos = end + 1; d.each != nil {
-		d.each(d.b[start:end])
+	if d.pos = end + 1; d.test != nil && !d.found {
+		d.found = d.test(d.b[start:end])
 	}
 }
 

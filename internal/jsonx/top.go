@@ -95,10 +95,12 @@ type member struct {
 const MaxMembers = 10000
 
 // Find returns the layout of b, which may nest at most depth deep. It does not
-// check what strings hold (see Decoder.Trust), but shows to each, if it is not
-// nil, every string that is a value, as it stands between its quotes.
-func Find(depth int, b []byte, each func(text []byte)) (*Layout, error) {
-	return find(&Decoder{b: b, depth: MaxDepth - depth, trusted: true, each: each})
+// check what strings hold (see Decoder.Trust), but reports whether one that is a
+// value, as it stands between its quotes, passes the test, which may be nil.
+func Find(depth int, b []byte, test func(text []byte) bool) (l *Layout, found bool, err error) {
+	d := Decoder{b: b, depth: MaxDepth - depth, trusted: true, test: test}
+	l, err = find(&d)
+	return l, d.found, err
 }
 
 func find(d *Decoder) (*Layout, error) {

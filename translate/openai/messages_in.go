@@ -117,7 +117,7 @@ func (p *requestParser) messageMember(m *wireMessage, key []byte) {
 func (p *requestParser) content() (parts []translate.Part) {
 	if p.d.Kind() != jsonx.Array {
 		if s := p.d.Borrow(); s != "" {
-			return onlyText(s)
+			return p.onlyText(s)
 		}
 		return nil
 	}
@@ -132,13 +132,14 @@ func (p *requestParser) content() (parts []translate.Part) {
 	return parts
 }
 
-// onlyText returns a text as the one part that it is, in one piece of memory.
-func onlyText(s string) []translate.Part {
-	t := &struct {
-		text translate.Text
-		list [1]translate.Part
-	}{text: translate.Text{Text: s}}
-	t.list[0] = &t.text
+// onlyText returns a text as the one part that it is.
+func (p *requestParser) onlyText(s string) []translate.Part {
+	if len(p.texts) == 0 {
+		p.texts = make([]onlyText, 4)
+	}
+	t := &p.texts[0]
+	p.texts = p.texts[1:]
+	t.text.Text, t.list[0] = s, &t.text
 	return t.list[:]
 }
 
@@ -292,7 +293,7 @@ func (p *requestParser) addMessage(m *wireMessage) {
 		markLast(out.Parts, m.cache)
 	}
 	if p.r.Messages == nil {
-		p.r.Messages = make([]translate.Message, 0, 4)
+		p.r.Messages = p.few.messages[:0]
 	}
 	p.r.Messages = append(p.r.Messages, out)
 	if out.Role == translate.Assistant {

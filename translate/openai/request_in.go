@@ -16,8 +16,10 @@ func (in Inbound) ParseRequest(body []byte) (*translate.Request, error) {
 	if k := d.Kind(); k != jsonx.Object && jsonx.Valid(body) {
 		return nil, translate.Errorf(translate.InvalidRequest, "the request must be a JSON object, got %s", k)
 	}
-	r := &translate.Request{Format: translate.OpenAI}
-	p := requestParser{d: d, r: r, index: -1}
+	few := new(few)
+	r := &few.request
+	r.Format = translate.OpenAI
+	p := requestParser{d: d, r: r, few: few, texts: few.texts[:], index: -1}
 	for key := range d.Members() {
 		p.member(key)
 	}
@@ -32,10 +34,25 @@ func (in Inbound) ParseRequest(body []byte) (*translate.Request, error) {
 	return r, nil
 }
 
+// few is a request and the first of what it holds, in one piece of memory.
+type few struct {
+	request  translate.Request
+	messages [4]translate.Message
+	texts    [4]onlyText
+}
+
+// onlyText is a text and the list of parts whose one part it is.
+type onlyText struct {
+	text translate.Text
+	list [1]translate.Part
+}
+
 // requestParser reads one request. list, index, sub and item tell where it is.
 type requestParser struct {
-	d *jsonx.Decoder
-	r *translate.Request
+	d     *jsonx.Decoder
+	r     *translate.Request
+	few   *few
+	texts []onlyText // that are not taken
 
 	list        string // "messages", "tools"
 	index       int
