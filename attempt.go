@@ -47,8 +47,8 @@ type attempt struct {
 	unasked bool // the client did not ask for the usage that its stream will tell
 
 	watch  watchdog
-	reader bodyReader // of a chat's answer
-	via   *gateway.Gateway // that the request goes through; nil: none
+	reader bodyReader       // of a chat's answer
+	via    *gateway.Gateway // that the request goes through; nil: none
 
 	give   func(rotate.Outcome) // gives the key back
 	gate   *gate                // that it has entered

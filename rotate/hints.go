@@ -1,7 +1,9 @@
 package rotate
 
 import (
+	"math"
 	"net/http"
+	"net/textproto"
 	"regexp"
 	"strconv"
 	"strings"
@@ -58,13 +60,13 @@ func hints(o *Outcome, h http.Header, b *errorBody) {
 func headroom(o *Outcome, provider string, h http.Header) {
 	var room [4]bucket
 	for _, b := range buckets(room[:0], h) {
-		n, err := strconv.ParseInt(b.remaining, 10, 64)
+		n, ok := whole(b.remaining)
 		// Azure's Responses endpoint reports 0 and -1 with no meaning.
-		if err != nil || n < 0 || n == 0 && provider == "azure-openai" {
+		if !ok || n == 0 && provider == "azure-openai" {
 			continue
 		}
 		room := Headroom{Known: true, Remaining: n}
-		room.Limit, _ = strconv.ParseInt(b.limit, 10, 64)
+		room.Limit, _ = whole(b.limit)
 		d, t := reset(b.reset)
 		if !t.IsZero() {
 			if served := date(h.Get("Date")); !served.IsZero() {
@@ -81,6 +83,18 @@ func headroom(o *Outcome, provider string, h http.Header) {
 			*into = room
 		}
 	}
+}
+
+// whole reads a whole number that is not negative.
+func whole(s string) (n int64, ok bool) {
+	for i := range len(s) {
+		c := s[i]
+		if c < '0' || c > '9' || n >= math.MaxInt64/10 {
+			return 0, false
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n, len(s) > 0
 }
 
 // bucket is one limit that the headers tell of.
@@ -115,7 +129,7 @@ func buckets(list []bucket, h http.Header) []bucket {
 		if i == len(list) {
 			list = append(list, bucket{name: name, requests: name == "" || strings.HasPrefix(name, "Req")})
 		}
-		v := strings.TrimSpace(values[0])
+		v := textproto.TrimString(values[0])
 		switch field {
 		case "Limit":
 			list[i].limit = v
@@ -144,7 +158,7 @@ func rateHeader(key string) (name, field string) {
 // reset reads "6m0s", "120ms", "2m59.56s", "7", "7.66", an epoch in seconds or
 // milliseconds, or an RFC 3339 time. What it cannot read is no hint.
 func reset(s string) (time.Duration, time.Time) {
-	s = strings.TrimSpace(s)
+	s = textproto.TrimString(s)
 	if s == "" {
 		return 0, time.Time{}
 	}
@@ -171,6 +185,11 @@ func reset(s string) (time.Duration, time.Time) {
 // duration reads "6m0s" or "120ms". What does not end in a unit is none, so
 // that trying costs nothing.
 func duration(s string) (time.Duration, bool) {
+	if ms, ok := strings.CutSuffix(s, "ms"); ok { // nearly always, and whole
+		if n, ok := whole(ms); ok {
+			return time.Duration(min(n, maxHint.Milliseconds())) * time.Millisecond, true
+		}
+	}
 	switch s[len(s)-1] {
 	case 's', 'm', 'h':
 		d, err := time.ParseDuration(s)

@@ -76,8 +76,8 @@ type Decoder struct {
 	depth int
 	err   error
 
-	most    int               // elements that Elements has left to yield; 0: any number
-	trusted bool              // Skip looks for the ends of strings alone
+	most    int                    // elements that Elements has left to yield; 0: any number
+	trusted bool                   // Skip looks for the ends of strings alone
 	test    func(text []byte) bool // of what stands between their quotes; may be nil
 	found   bool                   // one that passed the test
 }

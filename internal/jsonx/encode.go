@@ -88,7 +88,21 @@ func (e *Encoder) Float(f float64) *Encoder {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return e.Null()
 	}
+	if i := int64(f*1000 + 0.5); f > 0 && f < 1000 && float64(i)/1000 == f {
+		return e.thousandths(i)
+	}
 	e.B = strconv.AppendFloat(e.next(), f, 'g', -1, 64)
+	return e
+}
+
+// thousandths writes a number of few digits, as a temperature is. No shorter
+// one reads as the same float64, which holds fifteen digits.
+func (e *Encoder) thousandths(i int64) *Encoder {
+	e.Int(i / 1000)
+	if i %= 1000; i > 0 {
+		e.B = append(e.B, '.', byte('0'+i/100), byte('0'+i/10%10), byte('0'+i%10))
+		e.B = bytes.TrimRight(e.B, "0")
+	}
 	return e
 }
 

@@ -128,8 +128,8 @@ func (d *Decoder) Float() float64 {
 	if n == nil {
 		return 0
 	}
-	if i, ok := short(n); ok {
-		return float64(i)
+	if i, places, ok := short(n); ok {
+		return float64(i) / powers[places]
 	}
 	f, err := strconv.ParseFloat(string(n), 64)
 	if err != nil {
@@ -138,20 +138,27 @@ func (d *Decoder) Float() float64 {
 	return f
 }
 
-// short reads a whole number of few digits, as nearly all are.
-func short(n []byte) (int64, bool) {
-	if len(n) > 15 { // a float64 holds them exactly
-		return 0, false
+// short reads a number of few digits, as nearly all are: i over the power of ten
+// that places are. A float64 holds both exactly, so that their quotient is the
+// float64 that is nearest to the number.
+func short(n []byte) (i int64, places int, ok bool) {
+	if len(n) > 15 {
+		return 0, 0, false
 	}
-	var i int64
-	for _, c := range n {
-		if c < '0' || c > '9' {
-			return 0, false
+	for at, c := range n {
+		switch {
+		case c >= '0' && c <= '9':
+			i = 10*i + int64(c-'0')
+		case c == '.':
+			places = len(n) - 1 - at
+		default:
+			return 0, 0, false
 		}
-		i = 10*i + int64(c-'0')
 	}
-	return i, true
+	return i, places, true
 }
+
+var powers = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14}
 
 // Int reads an integer; null is 0. A number such as 5.0 or 1e3, whose value
 // is whole, is taken too.
@@ -161,7 +168,7 @@ func (d *Decoder) Int() int64 {
 	if n == nil {
 		return 0
 	}
-	if i, ok := short(n); ok {
+	if i, places, ok := short(n); ok && places == 0 {
 		return i
 	}
 	i, err := strconv.ParseInt(string(n), 10, 64)

@@ -90,8 +90,8 @@ func (o Outbound) rule(model string) Rule {
 	if i := strings.LastIndexByte(model, '/'); i >= 0 {
 		model = model[i+1:]
 	}
-	if i := strings.LastIndex(model, "anthropic."); i >= 0 {
-		model = model[i+len("anthropic."):]
+	if _, name, ok := strings.Cut(model, "anthropic."); ok {
+		model = name
 	}
 	for i := range rules { // they are large
 		r := &rules[i]
