@@ -345,6 +345,11 @@ func TestHeadroomNames(t *testing.T) {
 		{header("X-Ratelimit-", "1", "X-Ratelimit", "1", "X-Ratelimit-Other", "1", "X-Ratelimit-Other-Requests", "1", "Anthropic-Ratelimit-", "1", "Anthropic-Ratelimit-Remaining", "1",
 			"X-Ratelimiter-Remaining", "1", "Anthropic-Version-Remaining", "1", "X-Ratelimit-Remaining-Requests", "many"), Headroom{}, Headroom{}},
 		{http.Header{"X-Ratelimit-Remaining": nil, "": {"1"}}, Headroom{}, Headroom{}},
+		{header("X-Ratelimit-Remaining", "9223372036854775808", "X-Ratelimit-Remaining-Tokens", "5", "X-Ratelimit-Limit-Tokens", "-9"), Headroom{}, known(5, 0)},
+		{header("X-Ratelimit-Remaining", "5", "X-Ratelimit-Reset", "6ms"), Headroom{Known: true, Remaining: 5, Reset: 6 * time.Millisecond}, Headroom{}},
+		{header("X-Ratelimit-Remaining", "5", "X-Ratelimit-Reset", "1m6ms"), Headroom{Known: true, Remaining: 5, Reset: 60_006 * time.Millisecond}, Headroom{}},
+		{header("X-Ratelimit-Remaining", "5", "X-Ratelimit-Reset", "900000000000000000ms"), Headroom{Known: true, Remaining: 5, Reset: maxHint}, Headroom{}},
+		{header("X-Ratelimit-Remaining", "5", "X-Ratelimit-Reset", "ms"), known(5, 0), Headroom{}},
 	} {
 		if o := Classify("acme", 200, c.h, nil, nil); o.Requests != c.requests || o.Tokens != c.tokens {
 			t.Errorf("%v: %+v, %+v", c.h, o.Requests, o.Tokens)

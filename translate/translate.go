@@ -130,8 +130,6 @@ const (
 )
 
 // Add records a loss. Of very many the last ones are not named.
-//
-//go:noinline
 func (l *Losses) Add(path, reason string) {
 	switch {
 	case len(*l) < maxLosses:

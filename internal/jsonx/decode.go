@@ -78,8 +78,8 @@ type Decoder struct {
 
 	most    int                    // elements that Elements has left to yield; 0: any number
 	trusted bool                   // Skip looks for the ends of strings alone
-	test    func(text []byte) bool // of what stands between their quotes; may be nil
-	found   bool                   // one that passed the test
+	test    func(text []byte) bool // of what stands between them; may be nil
+	found   bool                   // a string passed the test
 }
 
 // NewDecoder returns a Decoder that reads b. It keeps b and never changes it.
@@ -147,7 +147,8 @@ func (d *Decoder) space() {
 	}
 }
 
-// Kind returns the kind of the next value without reading it.
+// Kind returns the kind of the next value without reading it. It is not inlined,
+// for the reason that Encoder's methods are not.
 //
 //go:noinline
 func (d *Decoder) Kind() Kind {
