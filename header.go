@@ -123,7 +123,7 @@ func copyHeader(dst, src http.Header, secret rotate.Secret) {
 // format: hints on limits, and IDs to ask the provider's support about.
 func translatedDown(name string) bool {
 	switch name {
-	case "Date", "Retry-After", "Retry-After-Ms", "Openai-Processing-Ms", "Request-Id", "X-Generation-Id", "X-Amzn-Requestid", "Apim-Request-Id":
+	case "Retry-After", "Retry-After-Ms", "Openai-Processing-Ms", "Request-Id", "X-Generation-Id", "X-Amzn-Requestid", "Apim-Request-Id":
 		return true
 	}
 	return strings.HasPrefix(name, "X-Ratelimit-") || strings.HasPrefix(name, "Anthropic-Ratelimit-") || strings.HasPrefix(name, "Cf-Aig-")

@@ -50,8 +50,8 @@ func TestCopyHeader(t *testing.T) {
 // What a translated answer passes of a provider's headers.
 func TestTranslatedDown(t *testing.T) {
 	for name, want := range map[string]bool{
-		"Date": true, "Retry-After": true, "X-Ratelimit-Remaining-Tokens": true, "Anthropic-Ratelimit-Tokens-Reset": true, "Request-Id": true,
-		"Content-Type": false, "Etag": false, "Server": false, "X-Note": false, "Anthropic-Organization-Id": false,
+		"Retry-After": true, "X-Ratelimit-Remaining-Tokens": true, "Anthropic-Ratelimit-Tokens-Reset": true, "Request-Id": true,
+		"Content-Type": false, "Date": false, "Etag": false, "Server": false, "X-Note": false, "Anthropic-Organization-Id": false,
 	} {
 		if translatedDown(name) != want {
 			t.Errorf("%s passes: %v", name, !want)
