@@ -293,7 +293,7 @@ func (p *requestParser) addMessage(m *wireMessage) {
 		markLast(out.Parts, m.cache)
 	}
 	if p.r.Messages == nil {
-		p.r.Messages = p.few.messages[:0]
+		p.r.Messages = p.room
 	}
 	p.r.Messages = append(p.r.Messages, out)
 	if out.Role == translate.Assistant {

@@ -16,10 +16,9 @@ func (in Inbound) ParseRequest(body []byte) (*translate.Request, error) {
 	if k := d.Kind(); k != jsonx.Object && jsonx.Valid(body) {
 		return nil, translate.Errorf(translate.InvalidRequest, "the request must be a JSON object, got %s", k)
 	}
+	r := &translate.Request{Format: translate.OpenAI}
 	few := new(few)
-	r := &few.request
-	r.Format = translate.OpenAI
-	p := requestParser{d: d, r: r, few: few, texts: few.texts[:], index: -1}
+	p := requestParser{d: d, r: r, room: few.messages[:0], texts: few.texts[:], index: -1}
 	for key := range d.Members() {
 		p.member(key)
 	}
@@ -34,9 +33,9 @@ func (in Inbound) ParseRequest(body []byte) (*translate.Request, error) {
 	return r, nil
 }
 
-// few is a request and the first of what it holds, in one piece of memory.
+// few is memory for the first messages. It is none of the request's own, which
+// may outlive them.
 type few struct {
-	request  translate.Request
 	messages [4]translate.Message
 	texts    [4]onlyText
 }
@@ -51,8 +50,8 @@ type onlyText struct {
 type requestParser struct {
 	d     *jsonx.Decoder
 	r     *translate.Request
-	few   *few
-	texts []onlyText // that are not taken
+	room  []translate.Message // for messages
+	texts []onlyText          // that are not taken
 
 	list        string // "messages", "tools"
 	index       int
