@@ -17,8 +17,8 @@ func (in Inbound) ParseRequest(body []byte) (*translate.Request, error) {
 		return nil, translate.Errorf(translate.InvalidRequest, "the request must be a JSON object, got %s", k)
 	}
 	r := &translate.Request{Format: translate.OpenAI}
-	few := new(few)
-	p := requestParser{d: d, r: r, room: few.messages[:0], texts: few.texts[:], index: -1}
+	first := new(few)
+	p := requestParser{d: d, r: r, room: first.messages[:0], texts: first.texts[:], index: -1}
 	for key := range d.Members() {
 		p.member(key)
 	}
