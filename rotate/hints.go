@@ -185,7 +185,7 @@ func reset(s string) (time.Duration, time.Time) {
 // duration reads "6m0s" or "120ms". What does not end in a unit is none, so
 // that trying costs nothing.
 func duration(s string) (time.Duration, bool) {
-	if ms, ok := strings.CutSuffix(s, "ms"); ok { // nearly always, and whole
+	if ms, ok := strings.CutSuffix(s, "ms"); ok { // most that are short
 		if n, ok := whole(ms); ok {
 			return time.Duration(min(n, maxHint.Milliseconds())) * time.Millisecond, true
 		}

@@ -207,7 +207,7 @@ func (d *Decoder) member(at int) (key []byte, next int) {
 	if key = d.plainKey(at >= 0); key != nil {
 		return key, d.pos
 	}
-	if !d.another(at, '}') {
+	if !d.another(at >= 0, '}') {
 		return nil, -1
 	}
 	if !d.at('"') {
@@ -252,23 +252,20 @@ func (d *Decoder) plainKey(comma bool) (key []byte) {
 	return nil
 }
 
-// another ends a member or an element, whose value started at at, and reports
-// whether another one follows.
-func (d *Decoder) another(at int, end byte) bool {
-	if d.err == nil && d.pos == at {
-		d.Skip()
-	}
+// another reports whether another member or element follows, behind a comma
+// where there was one before, and reads that, or the end.
+func (d *Decoder) another(comma bool, end byte) bool {
 	if d.err != nil {
 		return false
 	}
-	if at >= 0 && d.at(',') { // nearly always
+	if comma && d.at(',') { // nearly always
 		return d.punct(',')
 	}
 	if d.space(); d.at(end) {
 		d.leave()
 		return false
 	}
-	return at < 0 || d.punct(',')
+	return !comma || d.punct(',')
 }
 
 // Elements iterates over the elements of an array, or over none when the value
@@ -285,7 +282,10 @@ func (d *Decoder) Elements() iter.Seq[int] {
 
 // element is member for the elements of an array.
 func (d *Decoder) element(at int) (next int) {
-	if !d.another(at, ']') {
+	if d.pos == at {
+		d.Skip()
+	}
+	if !d.another(at >= 0, ']') {
 		return -1
 	}
 	if d.most > 0 {
