@@ -87,7 +87,11 @@ func testOpenStreams(t *testing.T, path, model, text string) {
 		}
 		open = append(open, r)
 	}
-	if held := int64(heap()) - int64(before); held > streams*size/8 {
+	held := int64(heap() - before)
+	for try := 0; held > streams*size/8 && try < 100; try++ { // the last have told their first words, and not yet let go
+		held = int64(heap() - before)
+	}
+	if held > streams*size/8 {
 		t.Errorf("%d streams hold %d MB", streams, held>>20)
 	}
 	close(end)
